@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The Host's own structures, and what each room of drivers/lguest/ offers the others.
+ *
+ * One direction, no room entered twice:
+ *
+ *	dev -> request
+ *	dev -> run -> world (switcher)
+ *	       run -> exits -> hypercall, emulate, trap -> segments, shadow -> walk -> mem
+ *
+ * A room declares here what another needs and no more. What a Guest or a Launcher controls is called hostile; it is
+ * checked where it enters, once (M6).
+ *
+ * Words: gva, gpa, gfn are Guest-virtual, Guest-physical, Guest frame number; hva is an address in the Launcher; pfn a
+ * Host frame. "Level" is the virtual privilege level (kernel or user), "view" which of the two sets of shadow pages.
+ */
+#ifndef _LGUEST_LG_H
+#define _LGUEST_LG_H
+
+#include <linux/hrtimer.h>
+#include <linux/kref.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/lguest.h>
+#include <asm/lguest.h>
+
+#include "compat.h"
+#include "walk.h"
+#include "segments.h"
+#include "switcher.h"
+
+struct lguest;
+struct lg_shadow;
+struct dentry;
+
+/* The two views of a Guest address space (design.md, decision 2); an index. */
+enum lg_view { LG_VIEW_KERNEL, LG_VIEW_USER, LG_VIEWS };
+
+/* How many IDT vectors of a Guest the Host keeps. */
+#define LG_IDT_ENTRIES		256
+
+/* What a handler of an exit tells the run loop. */
+enum lg_next {
+	LG_RUN,			/* enter the Guest again */
+	LG_LAUNCHER,		/* cpu->exit says why the Launcher is needed */
+};
+
+/*
+ * One vCPU. Everything here belongs to the task that runs it, unless said otherwise. Fields that another task or an
+ * interrupt may touch are atomic or say which lock they take.
+ */
+struct lg_cpu {
+	struct lguest *lg;
+	unsigned int id;
+	struct task_struct *task;	/* the one task that may run it; a reference is held */
+
+	/* The switcher's memory and what it must be told: world.c. */
+	struct lg_state *state;		/* registers, own GDT, IDT, TSS, stack: switcher.h */
+	struct lg_world *world;		/* page-table tops, T set, host facts */
+	int host_cpu;			/* any task: the host CPU this vCPU is inside the Guest on, or -1 */
+	bool loaded;			/* FPU of the Guest is in the CPU, preemption off: world.c */
+
+	/* The virtual processor. */
+	bool user;			/* virtual privilege level: false kernel, true user (decision 1) */
+	struct lg_paging paging;	/* cr0, cr3, cr4, PDPTEs: what the walk needs; changed by shadow.c alone */
+	u32 cr2;
+	bool ts;			/* CR0.TS: the FPU is not the Guest's to use, #NM */
+	bool virtual_if;		/* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
+	struct lg_segments seg;		/* GDT, LDT, TSS as the Guest gave them: segments.c */
+	u64 idt[LG_IDT_ENTRIES];	/* gates by LHCALL_LOAD_IDT_ENTRY; 0 is none */
+	u32 idt_base, idt_limit;	/* by LIDT: read at each delivery; limit 0 is none */
+	u32 ss1, esp1;			/* stack for entries from user mode */
+
+	/* struct lguest_data, once the Guest has said where. */
+	u64 data_gpa;			/* 0 before LHCALL_LGUEST_INIT */
+	u32 noirq_iret, kernel_address;
+	u8 syscall_vec;
+	u8 next_hcall;			/* the Host's own cursor in the ring */
+
+	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
+	unsigned long irqs_pending;
+	bool halted;
+	struct wait_queue_head wq;	/* a halted vCPU sleeps here */
+	bool brk;			/* any task: LHREQ_BREAK is on */
+	struct hrtimer timer;
+
+	/* A page fault or trap for the Guest, found by walk or emulation. */
+	struct lg_fault fault;
+
+	/* What the next read() tells; reason 0: nothing yet. */
+	struct lguest_exit exit;
+};
+
+/*
+ * One Guest: an open file. Freed when the file is released and the last reader of debugfs is gone.
+ */
+struct lguest {
+	struct mutex lock;		/* INITIALIZE against everything that needs it done */
+	bool ready;			/* INITIALIZE succeeded: release-stored under lock */
+	bool dead;			/* ended; exit in cpu says how; any task reads it */
+
+	/* Guest memory: mem.c. Constant once ready. */
+	struct mm_struct *mm;		/* the Launcher's; an mmgrab reference */
+	unsigned long base;		/* hva of gpa 0 */
+	unsigned long pfn_limit;	/* pages */
+	struct mmu_interval_notifier notifier;
+
+	struct lg_shadow *shadow;	/* shadow.c: pages, hash, reverse map, its lock */
+	struct lg_cpu cpu;		/* the only vCPU so far */
+	struct dentry *debugfs;
+};
+
+/* ---- main.c, dev.c, request.c ---- */
+extern struct dentry *lg_debugfs;	/* /sys/kernel/debug/lguest */
+
+/* ---- mem.c: Guest memory. All return 0 or -EFAULT; may sleep (and then put the vCPU: world.c) ---- */
+/* Sets up the region and the notifier. By the Launcher, its mm is current->mm. -EFAULT, -EINVAL, -ENOMEM. */
+int lg_mem_init(struct lguest *lg, unsigned long base, unsigned long pages);
+void lg_mem_destroy(struct lguest *lg);
+/* True if [gpa, gpa + len) is inside memory: the one check of Guest-physical addresses (M6). */
+bool lg_gpa_ok(const struct lguest *lg, u64 gpa, u64 len);
+int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len);
+int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len);
+/* Through the Guest's tables with the rights in access (PF_* bits); a fault stands in cpu->fault then. */
+int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access);
+int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access);
+/* The gpa behind a gva by walking the Guest's tables (decision 4); -EFAULT with cpu->fault set. */
+int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
+
+/* ---- shadow.c: by the vCPU's task, not loaded or loaded ---- */
+int lg_shadow_init(struct lguest *lg);
+void lg_shadow_destroy(struct lguest *lg);
+enum lg_shadow_result {
+	LG_SHADOW_DONE,		/* the entry is there: go on */
+	LG_SHADOW_REFLECT,	/* the Guest's own fault: cpu->fault */
+	LG_SHADOW_DEVICE,	/* allowed, but outside memory: *gpa */
+	LG_SHADOW_GONE,		/* the Launcher's memory is not there: -EFAULT or no memory */
+};
+/* A hardware page fault at gva; error as the processor pushed it. */
+enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa);
+/* New CR3 by hypercall (flushes nothing that is known) or, flush set, by MOV CR3 / task switch. 0, -EFAULT (bad PDPT). */
+int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush);
+/* CR0, CR4 bits that change paging (WP, PG, PSE, PAE, PGE): the format may change; flushes. 0 or -EFAULT (PDPT). */
+int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
+void lg_shadow_flush_all(struct lg_cpu *cpu);
+void lg_shadow_flush_user(struct lg_cpu *cpu);		/* below cpu->kernel_address, current directory */
+void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);	/* INVLPG */
+void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value);
+void lg_shadow_set_pgd(struct lg_cpu *cpu, u64 pgdir, u32 index);
+void lg_shadow_set_pmd(struct lg_cpu *cpu, u64 pmd, u32 index);
+/* Fills the vCPU's top tables for the current CR3 of both views, if they are not: before each entry, IRQs on. 0/-ENOMEM */
+int lg_shadow_prepare(struct lg_cpu *cpu);
+/* Notifier: Host takes [first, last] gfns back; no entry is left when it returns, TLBs are the caller's. */
+void lg_shadow_zap_gfns(struct lguest *lg, u64 first, u64 last);
+
+/* ---- world.c: the C half of the switcher ---- */
+int lg_world_module_init(void);
+void lg_world_module_exit(void);
+int lg_world_init(struct lg_cpu *cpu);
+void lg_world_destroy(struct lg_cpu *cpu);
+/* The page of top-level entries that maps 0-4 GiB in a view: shadow.c writes entries 0-3 of it (1 GiB each). */
+u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view);
+/* Guest's FPU out, preemption on: whoever may sleep calls this first. Harmless when not loaded. */
+void lg_world_put(struct lg_cpu *cpu);
+/* Enters the Guest once; returns its exit vector (hardware vector number), IRQs on, host interrupts already served. */
+int lg_world_enter(struct lg_cpu *cpu);
+/* No vCPU of lg runs on old shadow entries once it returns: kicks and waits. Preemption may be off, IRQs are on. */
+void lg_world_flush_tlbs(struct lguest *lg);
+/* Makes a vCPU look at its requests soon: wakes it if halted, kicks it out of the Guest. Any context. */
+void lg_kick(struct lg_cpu *cpu);
+
+/* ---- run.c ---- */
+/* Runs until the Launcher is needed: 0 (cpu->exit is filled), -EINTR, ... */
+int lg_run(struct lg_cpu *cpu);
+/* Ends the Guest: the sentence (no newline), then registers and code, go to cpu->exit and debugfs (G1). */
+__printf(2, 3) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
+
+/* ---- hypercall.c ---- */
+enum lg_next lg_hypercall(struct lg_cpu *cpu);
+
+/* ---- trap.c: delivery into the Guest ---- */
+/*
+ * Delivers exception or interrupt `vector` as the processor would; error only if has_error. soft: by INT n, INT3 or
+ * INTO: the gate's DPL is checked. A Guest that has no handler for it dies.
+ */
+enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error, bool soft);
+/* Delivers cpu->fault. */
+enum lg_next lg_deliver_fault(struct lg_cpu *cpu);
+/* Delivers the lowest pending unblocked line if virtual IF allows; keeps irq_pending true. Before each entry. */
+enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu);
+bool lg_virtual_if(struct lg_cpu *cpu);
+void lg_set_virtual_if(struct lg_cpu *cpu, bool on);
+
+/* ---- emulate.c through its kernel half ---- */
+enum lg_next lg_emulate(struct lg_cpu *cpu, int vector, u32 error);
+
+#endif /* _LGUEST_LG_H */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the switcher's assembly and its C half share: the layout of a vCPU's switcher memory.
+ *
+ * One naturally aligned block of LG_STATE_SIZE per vCPU, so that the assembly finds its start from any stack pointer
+ * inside. The first LG_STATE_SHARED bytes are mapped while the Guest runs, at their direct-map address, supervisor,
+ * not executable (S4). The rest is read by the Host only.
+ */
+#ifndef _LGUEST_SWITCHER_H
+#define _LGUEST_SWITCHER_H
+
+#define LG_STATE_SIZE		0x8000
+#define LG_STATE_ORDER		3
+#define LG_STATE_SHARED		0x5000
+
+#define LG_GDT_ENTRIES		512	/* of the running GDTs: one page */
+#define LG_GDT_GUEST		504	/* the Guest may own the ones below */
+/* Ours, at the top of the running GDTs and of the T set. None is reachable from ring 3 (S3). */
+#define LG_CS			(505 * 8)
+#define LG_DS			(506 * 8)
+#define LG_TSS			(508 * 8)
+#define LG_LDT			(510 * 8)
+
+#ifndef __ASSEMBLY__
+#include <linux/types.h>
+#include <asm/desc_defs.h>
+
+/* General registers and selectors of the Guest, as the hardware has them (CPL 3, RPL as loaded). */
+struct lg_regs {
+	u64 ax, bx, cx, dx, si, di, bp;
+	u64 r8, r9, r10, r11, r12, r13, r14, r15;
+	u16 ds, es, fs, gs;
+};
+
+/* What the processor pushed at the exit, and IRETQ takes at the entry: the top of the exit stack. */
+struct lg_frame {
+	u64 vector, error;
+	u64 ip, cs, flags, sp, ss;
+};
+
+struct lg_tss {
+	u32 reserved0;
+	u64 sp0, sp1, sp2;
+	u64 reserved1;
+	u64 ist[7];
+	u64 reserved2;
+	u16 reserved3;
+	u16 io_bitmap;
+} __packed;
+
+struct lg_desc_ptr {
+	u16 limit;
+	u64 base;
+} __packed __aligned(2);
+
+struct lg_state {
+	/* Page 0: the assembly's. */
+	struct lg_regs regs;
+	u64 guest_cr3, host_cr3;
+	u64 host_sp, host_fs_base, host_gs_base;
+	u64 scratch[4];
+	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
+	u16 guest_ldt;
+	u8 clear_buffers;		/* VERW before the entry: the host's mitigations ask for it */
+	u8 nmi, mce;			/* taken while host state was not whole: to be raised again at once */
+	u8 aborted;			/* the entry failed: frame.vector is of our own ring */
+	u64 abort_vector, abort_error;
+	struct lg_desc_ptr host_gdt, host_idt, t_gdt, t_idt, own_gdt, own_idt;
+	struct lg_tss tss __aligned(16);
+	/* Page 1: the exit stack, the #DF stack in its lower half. */
+	u8 df_stack[1024] __aligned(4096);
+	u8 stack[4096 - 1024 - sizeof(struct lg_frame) - 8];
+	struct lg_frame frame;
+	u64 pad;			/* keeps the stack top 16-byte aligned */
+	/* Pages 2, 3: the running GDT of each virtual privilege level (enum lg_view). Page 4: own IDT. */
+	u64 gdt[2][LG_GDT_ENTRIES] __aligned(4096);
+	gate_desc idt[256] __aligned(4096);
+	/* From here on Host only. Page 5: the transition GDT. */
+	u64 t_gdt_table[LG_GDT_ENTRIES] __aligned(4096);
+};
+
+/* The room that may run a Guest in the switcher; in assembly. IRQs off. */
+void lg_switch(struct lg_state *state);
+#endif /* !__ASSEMBLY__ */
+#endif /* _LGUEST_SWITCHER_H */

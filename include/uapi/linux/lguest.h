@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The Launcher-Host interface: what is written to and read from /dev/lguest. One open file is one Guest; the file
+ * position is the number of the vCPU (0 is the only one so far).
+ *
+ * write() takes an array of words of the writing program's own size (4 bytes for a 32-bit program, 8 for a 64-bit one):
+ * the request, then its arguments. It returns the number of bytes written or fails with the errno named below, and then
+ * nothing has changed. read() runs the vCPU until the Launcher is needed and fills a struct lguest_exit.
+ *
+ * Errors that any request may give: EINVAL (unknown request, too few or too many words, a value out of range; any but
+ * INITIALIZE before INITIALIZE), EFAULT (the words cannot be read), ENOENT (the Guest has ended).
+ */
+#ifndef _UAPI_LINUX_LGUEST_H
+#define _UAPI_LINUX_LGUEST_H
+
+#include <linux/types.h>
+
+/*
+ * base, pfn limit, pgdir, start.
+ *
+ * base: address in the Launcher of Guest-physical 0, page aligned; the region may be populated later, but lies in one
+ * writable mapping or several. pfn limit: size of Guest memory in pages, 1 to LGUEST_MAX_PFN. pgdir: Guest-physical
+ * address of the boot page directory, page aligned and inside memory. start: address of the first instruction, which is
+ * physical and virtual at once, inside memory. The calling task becomes the one that runs vCPU 0.
+ *
+ * EBUSY: initialised already. EINVAL: out of range, not aligned, region beyond the address space. EFAULT: the region is
+ * not mapped, or its first page or the boot page directory cannot be read and written. ENOMEM.
+ */
+#define LHREQ_INITIALIZE	0
+/* line: raises interrupt line 0 .. 31. From any task. */
+#define LHREQ_IRQ		2
+/* on: 1 makes read() return with LGUEST_EXIT_BREAK, now and again, until 0 is written. From any task. */
+#define LHREQ_BREAK		3
+/* register (LGUEST_REG_*), address of a __u64 that gets its value. Only by the vCPU's task (EPERM). */
+#define LHREQ_GETREG		5
+/* register, value. Only by the vCPU's task (EPERM). What no Guest may have (flags, selectors) is EINVAL. */
+#define LHREQ_SETREG		6
+/* vector 0 .. 31: deliver this trap to the Guest before it goes on. Only by the vCPU's task (EPERM). */
+#define LHREQ_TRAP		7
+/* value [, high half]: answers the access that the last read() told of. EINVAL if none waits. Only by the vCPU's task. */
+#define LHREQ_ANSWER		8
+
+/* 4 GiB of 4 KiB pages: all that a 32-bit Guest can name without PAE. */
+#define LGUEST_MAX_PFN		0x100000
+
+enum lguest_reg {
+	LGUEST_REG_AX, LGUEST_REG_BX, LGUEST_REG_CX, LGUEST_REG_DX,
+	LGUEST_REG_SI, LGUEST_REG_DI, LGUEST_REG_BP, LGUEST_REG_SP,
+	LGUEST_REG_IP, LGUEST_REG_FLAGS,
+	LGUEST_REG_CS, LGUEST_REG_SS, LGUEST_REG_DS, LGUEST_REG_ES, LGUEST_REG_FS, LGUEST_REG_GS,
+	LGUEST_REG_CR0, LGUEST_REG_CR2, LGUEST_REG_CR3, LGUEST_REG_CR4,
+	LGUEST_REG_LEVEL,	/* virtual privilege level: 1 kernel, 3 user; read only */
+	LGUEST_REG_COUNT
+};
+
+enum lguest_exit_reason {
+	LGUEST_EXIT_NOTIFY = 1,	/* gpa: what LHCALL_NOTIFY said */
+	LGUEST_EXIT_MEMORY,	/* gpa, size, write, value: an access to a window of the Launcher's */
+	LGUEST_EXIT_PORT,	/* gpa (the port), size, write, value */
+	LGUEST_EXIT_SHUTDOWN,	/* value: LGUEST_SHUTDOWN_*; text: the Guest's message. The Guest has ended. */
+	LGUEST_EXIT_DEATH,	/* text: the sentence, then registers and code, a line each. The Guest has ended. */
+	LGUEST_EXIT_BREAK,	/* LHREQ_BREAK is on */
+};
+
+/* Bytes of text, its NUL included. */
+#define LGUEST_TEXT_MAX		976
+
+/*
+ * What read() fills. Its buffer holds at least this (else EINVAL). read() returns the bytes that mean something: all
+ * up to the end of the text, which is empty unless the reason says otherwise.
+ *
+ * read() fails with EINVAL before INITIALIZE, EPERM in another task than the vCPU's, EINTR when a signal came, EFAULT
+ * when the buffer cannot be written (the exit is kept for the next read). Once the Guest has ended, each read() tells so again.
+ */
+struct lguest_exit {
+	__u32 reason;			/* enum lguest_exit_reason */
+	__u32 size;			/* of an access, in bytes: 1, 2, 4 or 8 */
+	__u32 write;			/* of an access: 1 the Guest writes, 0 it reads and waits for LHREQ_ANSWER */
+	__u32 reserved;
+	__aligned_u64 gpa;
+	__aligned_u64 value;
+	__aligned_u64 reserved2[2];
+	char text[LGUEST_TEXT_MAX];
+};
+
+#endif /* _UAPI_LINUX_LGUEST_H */
