@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door: each target is one command of scripts/. What kbuild reads is
+# Kbuild; what a kernel tree would read stands in the folders below.
+
+# Which kernel is the host, and what it is like (`make help`).
+export HOST_KERNEL ?= 6.1
+export HOST_ARGS HOST_CPU HOST_SMP HOST_MEM HOST_BOOT QEMU_ARGS SHARE TIMEOUT KDIR
+export HOST_FILES
+
+# As it was typed: make would take the shell's $ for its own.
+export LGUEST_CMD := $(value CMD)
+export LGUEST_TESTS := $(TESTS)
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z_-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+	@sed -n 's/^#H //p' $(MAKEFILE_LIST)
+
+modules: ## build lguest.ko for HOST_KERNEL, in build/RELEASE/drivers/lguest
+	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" W=1 modules
+
+sparse: ## the same under sparse, all files anew
+	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" W=1 clean
+	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" W=1 C=2 modules
+
+host: ## a root shell in the emulated host, or CMD='...' run there
+	@$(MAKE) modules >&2
+ifdef CMD
+	@scripts/host "$$LGUEST_CMD"
+else
+	@scripts/host
+endif
+
+run: ## the main job; for now: load the module in the emulated host and look at it
+	@$(MAKE) modules >&2
+	@scripts/host 'modprobe lguest && dmesg | grep lguest; ls -l /dev/lguest /sys/kernel/debug/lguest'
+
+clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
+	@rm -rf build
+
+.PHONY: help modules sparse host run clean
+
+#H
+#H Variables of host (and what boots it):
+#H   HOST_KERNEL=6.1|6.12|sid|FILE  the host's kernel; a FILE (vmlinuz) needs KDIR=its headers
+#H   HOST_ARGS='pti=on ...'         for its command line
+#H   HOST_CPU='max,-la57'           QEMU's -cpu; max,erms=off,-smap
+#H   HOST_SMP=2 HOST_MEM=2048       CPUs (1), MiB (1024)
+#H   HOST_BOOT=bzimage              start the vmlinuz itself: slower, but with KASLR
+#H   QEMU_ARGS='...'                more for QEMU
+#H   SHARE=DIRECTORY                appears at /mnt in the host, read-write
+#H   HOST_FILES=DIRECTORY           its contents are added to the host's root
+#H   TIMEOUT=300                    seconds that CMD may take, boot included

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# What every script here starts from: where things are, how to speak, how to
+# share the cache. Sourced by bash, never run.
+
+set -euo pipefail
+
+TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Everything that was downloaded or is expensive to make, shared by all trees of
+# this user and safe to delete at any time. What this tree's sources become
+# stands in build/ of the tree instead.
+CACHE=${LGUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lguest}
+
+BUILD=$TREE/build
+
+say() { echo "lguest: $*" >&2; }
+die() { echo "lguest: $*" >&2; exit 1; }
+
+# The one privileged prefix: nothing for root, sudo where it asks no question
+# that nobody could answer, and a failure otherwise.
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo -- "$@"
+	else
+		return 127
+	fi
+}
+
+# with_lock NAME COMMAND...: one of its name at a time for this user, in all trees.
+with_lock()
+{
+	local name=$1
+
+	shift
+	mkdir -p "$CACHE/locks"
+	(
+		flock -n 9 || { say "waiting for another run ($name)"; flock 9; }
+		"$@" 9>&-
+	) 9>"$CACHE/locks/$name"
+}
+
+# fresh FILE MINUTES: true if FILE exists and is younger than that.
+fresh()
+{
+	[ -n "$(find "$1" -maxdepth 0 -mmin "-$2" 2>/dev/null)" ]
+}
