@@ -21,11 +21,11 @@ help: ## this list
 	@sed -n 's/^#H //p' $(MAKEFILE_LIST)
 
 modules: ## build lguest.ko for HOST_KERNEL, in build/RELEASE/drivers/lguest
-	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" W=1 modules
+	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" modules
 
 sparse: ## the same under sparse, all files anew
-	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" W=1 clean
-	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" W=1 C=2 modules
+	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" clean
+	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" C=2 modules
 
 host: ## a root shell in the emulated host, or CMD='...' run there
 	@$(MAKE) modules >&2
@@ -35,6 +35,12 @@ else
 	@scripts/host
 endif
 
+check: ## build module and selftests, run them in the emulated host: the test command (TESTS='a b')
+	@TESTS="$$LGUEST_TESTS" scripts/check
+
+tools: ## build what runs outside the kernel
+	@scripts/selftests >/dev/null
+
 run: ## the main job; for now: load the module in the emulated host and look at it
 	@$(MAKE) modules >&2
 	@scripts/host 'modprobe lguest && dmesg | grep lguest; ls -l /dev/lguest /sys/kernel/debug/lguest'
@@ -42,7 +48,7 @@ run: ## the main job; for now: load the module in the emulated host and look at 
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules sparse host run clean
+.PHONY: help modules sparse host check tools run clean
 
 #H
 #H Variables of host (and what boots it):
@@ -54,4 +60,5 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   QEMU_ARGS='...'                more for QEMU
 #H   SHARE=DIRECTORY                appears at /mnt in the host, read-write
 #H   HOST_FILES=DIRECTORY           its contents are added to the host's root
+#H   TESTS='a b'                    these selftests only
 #H   TIMEOUT=300                    seconds that CMD may take, boot included

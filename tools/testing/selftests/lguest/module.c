@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loading and unloading: any number of times, never twice, never under an open
+ * /dev/lguest, and nothing stays behind.
+ *
+ * lguest-host: smp=2
+ * lguest-host: boot=bzimage cpu=max,+la57,erms=off args=pti=on
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "kselftest_harness.h"
+
+/* insmod, without what modprobe looks up: 0 or the errno. */
+static int load(void)
+{
+	struct utsname host;
+	char path[256];
+	int fd, err;
+
+	uname(&host);
+	snprintf(path, sizeof(path), "/lib/modules/%s/updates/lguest.ko", host.release);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	close(fd);
+	return err;
+}
+
+/* rmmod: 0 or the errno. */
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "lguest", O_NONBLOCK) ? errno : 0;
+}
+
+static bool there(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+/* The runner has loaded the module before each test. */
+FIXTURE(unloaded) {
+};
+
+FIXTURE_SETUP(unloaded)
+{
+	int err = unload();
+
+	ASSERT_TRUE(err == 0 || err == ENOENT);
+}
+
+FIXTURE_TEARDOWN(unloaded)
+{
+	unload();
+}
+
+TEST_F_TIMEOUT(unloaded, load_and_unload_100_times, 100)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, load());
+		ASSERT_TRUE(there("/dev/lguest"));
+		ASSERT_EQ(0, unload());
+	}
+}
+
+/* An open that comes while the module goes either works or fails; it never hangs on to what is gone. */
+TEST_F_TIMEOUT(unloaded, open_races_with_unload, 100)
+{
+	int i, err, fd, opened = 0, status;
+	pid_t opener;
+
+	opener = fork();
+	ASSERT_GE(opener, 0);
+	if (opener == 0) {
+		for (;;) {
+			fd = open("/dev/lguest", O_RDWR);
+			if (fd >= 0)
+				close(fd);
+		}
+	}
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, load());
+		fd = open("/dev/lguest", O_RDWR);
+		if (fd >= 0) {
+			opened++;
+			close(fd);
+		}
+		do
+			err = unload();
+		while (err == EAGAIN || err == EWOULDBLOCK || err == EBUSY);
+		ASSERT_EQ(0, err);
+	}
+	kill(opener, SIGKILL);
+	waitpid(opener, &status, 0);
+	EXPECT_EQ(100, opened);
+}
+
+TEST_F(unloaded, leaves_nothing_behind)
+{
+	FILE *misc;
+	char line[128];
+
+	ASSERT_EQ(0, load());
+	EXPECT_TRUE(there("/dev/lguest"));
+	EXPECT_TRUE(there("/sys/module/lguest"));
+	EXPECT_TRUE(there("/sys/class/misc/lguest"));
+	EXPECT_TRUE(there("/sys/kernel/debug/lguest"));
+	ASSERT_EQ(0, unload());
+	EXPECT_FALSE(there("/dev/lguest"));
+	EXPECT_FALSE(there("/sys/module/lguest"));
+	EXPECT_FALSE(there("/sys/class/misc/lguest"));
+	EXPECT_FALSE(there("/sys/kernel/debug/lguest"));
+
+	misc = fopen("/proc/misc", "r");
+	ASSERT_NE(NULL, misc);
+	while (fgets(line, sizeof(line), misc))
+		EXPECT_EQ(NULL, strstr(line, "lguest"));
+	fclose(misc);
+}
+
+TEST_F(unloaded, second_load_is_refused)
+{
+	ASSERT_EQ(0, load());
+	EXPECT_EQ(EEXIST, load());
+	/* and the first is none the worse for it */
+	EXPECT_TRUE(there("/dev/lguest"));
+	EXPECT_EQ(0, unload());
+}
+
+TEST_F(unloaded, unload_is_refused_while_open)
+{
+	int fd;
+
+	ASSERT_EQ(0, load());
+	fd = open("/dev/lguest", O_RDWR);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(EWOULDBLOCK, unload());
+	EXPECT_TRUE(there("/dev/lguest"));
+	close(fd);
+	EXPECT_EQ(0, unload());
+}
+
+TEST_HARNESS_MAIN
