@@ -21,11 +21,11 @@ help: ## this list
 	@sed -n 's/^#H //p' $(MAKEFILE_LIST)
 
 modules: ## build lguest.ko for HOST_KERNEL, in build/RELEASE/drivers/lguest
-	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" modules
+	@scripts/kbuild modules
 
 sparse: ## the same under sparse, all files anew
-	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" clean
-	@scripts/kbuild "$$(scripts/kernel $(HOST_KERNEL))" C=2 modules
+	@scripts/kbuild clean
+	@scripts/kbuild C=2 modules
 
 host: ## a root shell in the emulated host, or CMD='...' run there
 	@$(MAKE) modules >&2
@@ -56,7 +56,8 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   HOST_ARGS='pti=on ...'         for its command line
 #H   HOST_CPU='max,-la57'           QEMU's -cpu; max,erms=off,-smap
 #H   HOST_SMP=2 HOST_MEM=2048       CPUs (1), MiB (1024)
-#H   HOST_BOOT=bzimage              start the vmlinuz itself: slower, but with KASLR
+#H   HOST_BOOT=bzimage              start the vmlinuz itself: slower, but with KASLR and,
+#H                                  if HOST_CPU has la57, five-level page tables
 #H   QEMU_ARGS='...'                more for QEMU
 #H   SHARE=DIRECTORY                appears at /mnt in the host, read-write
 #H   HOST_FILES=DIRECTORY           its contents are added to the host's root

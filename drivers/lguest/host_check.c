@@ -27,9 +27,9 @@
 int lguest_host_check(void)
 {
 	const char *why;
-	u64 efer;
+	u32 efer, efer_high;
 
-	if (rdmsrl_safe(MSR_EFER, &efer))
+	if (rdmsr_safe(MSR_EFER, &efer, &efer_high))
 		efer = 0;
 
 	if (xen_pv_domain())

@@ -4,7 +4,7 @@
  * /dev/lguest, and nothing stays behind.
  *
  * lguest-host: smp=2
- * lguest-host: boot=bzimage cpu=max,+la57,erms=off args=pti=on
+ * lguest-host: cpu=max,+la57,erms=off args=pti=on
  */
 #include <fcntl.h>
 #include <sys/stat.h>
