@@ -18,6 +18,7 @@
 #define _LGUEST_LG_H
 
 #include <linux/hrtimer.h>
+#include <linux/irqflags.h>
 #include <linux/kref.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -25,7 +26,9 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/lguest.h>
+#include <asm/irq_vectors.h>
 #include <asm/lguest.h>
+#include <asm/trapnr.h>
 
 #include "compat.h"
 #include "walk.h"
@@ -41,6 +44,9 @@ enum lg_view { LG_VIEW_KERNEL, LG_VIEW_USER, LG_VIEWS };
 
 /* How many IDT vectors of a Guest the Host keeps. */
 #define LG_IDT_ENTRIES		256
+
+/* The first of the three GDT entries that LHCALL_LOAD_TLS sets. */
+#define GDT_ENTRY_GUEST_TLS	6
 
 /* What a handler of an exit tells the run loop. */
 enum lg_next {
@@ -61,7 +67,9 @@ struct lg_cpu {
 	struct lg_state *state;		/* registers, own GDT, IDT, TSS, stack: switcher.h */
 	struct lg_world *world;		/* page-table tops, T set, host facts */
 	int host_cpu;			/* any task: the host CPU this vCPU is inside the Guest on, or -1 */
+	bool kicked;			/* any context: look at what is pending before the next entry */
 	bool loaded;			/* FPU of the Guest is in the CPU, preemption off: world.c */
+	u64 exit_cr2, exit_dr6;		/* of the last page fault and debug exception in the hardware */
 
 	/* The virtual processor. */
 	bool user;			/* virtual privilege level: false kernel, true user (decision 1) */
@@ -79,6 +87,7 @@ struct lg_cpu {
 	u32 noirq_iret, kernel_address;
 	u8 syscall_vec;
 	u8 next_hcall;			/* the Host's own cursor in the ring */
+	bool hypercall_waits;		/* the ring left something for the Launcher; the call itself is still to be done */
 
 	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
 	unsigned long irqs_pending;
@@ -113,8 +122,28 @@ struct lguest {
 	struct dentry *debugfs;
 };
 
-/* ---- main.c, dev.c, request.c ---- */
+/* ---- main.c, host_check.c, dev.c, request.c ---- */
 extern struct dentry *lg_debugfs;	/* /sys/kernel/debug/lguest */
+extern const struct file_operations lg_fops;
+int lg_host_check(void);
+int lg_may_run(struct lg_cpu *cpu);
+ssize_t lg_request(struct lguest *lg, struct lg_cpu *cpu, const char __user *in, size_t size);
+
+/* ---- guest.c ---- */
+int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages, u64 pgdir, u64 start);
+void lg_guest_destroy(struct lguest *lg);
+int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value);
+int lg_set_register(struct lg_cpu *cpu, u64 which, u64 value);
+bool lg_has_error_code(unsigned int vector);
+/* Ends the Guest: the sentence (no newline), then registers and code, go to cpu->exit (G1). */
+__printf(2, 3) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
+enum lg_next lg_shutdown(struct lg_cpu *cpu, u32 how, const char *message);
+
+/* ---- timer.c ---- */
+void lg_timer_init(struct lg_cpu *cpu);
+void lg_timer_destroy(struct lg_cpu *cpu);
+void lg_timer_set(struct lg_cpu *cpu, u32 ns);
+void lg_raise_irq(struct lg_cpu *cpu, unsigned int line);
 
 /* ---- mem.c: Guest memory. All return 0 or -EFAULT; may sleep (and then put the vCPU: world.c) ---- */
 /* Sets up the region and the notifier. By the Launcher, its mm is current->mm. -EFAULT, -EINVAL, -ENOMEM. */
@@ -165,8 +194,15 @@ void lg_world_destroy(struct lg_cpu *cpu);
 u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view);
 /* Guest's FPU out, preemption on: whoever may sleep calls this first. Harmless when not loaded. */
 void lg_world_put(struct lg_cpu *cpu);
-/* Enters the Guest once; returns its exit vector (hardware vector number), IRQs on, host interrupts already served. */
+/* What lg_world_enter() returns besides hardware vectors. */
+#define LG_EXIT_KICKED	0x100
+#define LG_EXIT_ABORTED	0x101
 int lg_world_enter(struct lg_cpu *cpu);
+/* A vector of the host's own: no exception, and no gate that a Guest may use by INT. */
+static inline bool lg_host_vector(int vector)
+{
+	return vector >= FIRST_EXTERNAL_VECTOR && vector < LG_VECTORS && vector != IA32_SYSCALL_VECTOR;
+}
 /* No vCPU of lg runs on old shadow entries once it returns: kicks and waits. Preemption may be off, IRQs are on. */
 void lg_world_flush_tlbs(struct lguest *lg);
 /* Makes a vCPU look at its requests soon: wakes it if halted, kicks it out of the Guest. Any context. */
@@ -175,13 +211,18 @@ void lg_kick(struct lg_cpu *cpu);
 /* ---- run.c ---- */
 /* Runs until the Launcher is needed: 0 (cpu->exit is filled), -EINTR, ... */
 int lg_run(struct lg_cpu *cpu);
-/* Ends the Guest: the sentence (no newline), then registers and code, go to cpu->exit and debugfs (G1). */
-__printf(2, 3) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
 
 /* ---- hypercall.c ---- */
 enum lg_next lg_hypercall(struct lg_cpu *cpu);
 
+/* ---- segments' kernel half: what a Guest's descriptor becomes in both running GDTs (S3) ---- */
+void lg_segment_set(struct lg_cpu *cpu, unsigned int index, u64 desc);
+/* Linear address of the next instruction: CS base + EIP. */
+u64 lg_linear_ip(struct lg_cpu *cpu);
+
 /* ---- trap.c: delivery into the Guest ---- */
+/* An exception of the hardware (0..31, no page fault, NMI or machine check) in the Guest. */
+enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error);
 /*
  * Delivers exception or interrupt `vector` as the processor would; error only if has_error. soft: by INT n, INT3 or
  * INTO: the gate's DPL is checked. A Guest that has no handler for it dies.
@@ -195,6 +236,7 @@ bool lg_virtual_if(struct lg_cpu *cpu);
 void lg_set_virtual_if(struct lg_cpu *cpu, bool on);
 
 /* ---- emulate.c through its kernel half ---- */
-enum lg_next lg_emulate(struct lg_cpu *cpu, int vector, u32 error);
+/* The instruction at the Guest's IP accesses gpa, which is outside memory, by gva. */
+enum lg_next lg_emulate_device(struct lg_cpu *cpu, u64 gva, u64 gpa, u32 error);
 
 #endif /* _LGUEST_LG_H */

@@ -21,6 +21,9 @@
 #define LG_TSS			(508 * 8)
 #define LG_LDT			(510 * 8)
 
+#define LG_STUB_SIZE		16
+#define LG_VECTORS		256
+
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
 #include <asm/desc_defs.h>
@@ -57,29 +60,31 @@ struct lg_state {
 	/* Page 0: the assembly's. */
 	struct lg_regs regs;
 	u64 guest_cr3, host_cr3;
-	u64 host_sp, host_fs_base, host_gs_base;
-	u64 scratch[4];
-	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
-	u16 guest_ldt;
-	u8 clear_buffers;		/* VERW before the entry: the host's mitigations ask for it */
-	u8 nmi, mce;			/* taken while host state was not whole: to be raised again at once */
-	u8 aborted;			/* the entry failed: frame.vector is of our own ring */
+	u64 host_sp, host_gs_base;
 	u64 abort_vector, abort_error;
+	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
+	u16 guest_ldt;			/* LG_LDT or 0 */
+	u16 verw;			/* operand of VERW: a writable data selector */
+	u8 nmi, mce;			/* came while host state was not whole: raised again at the end of lg_switch() */
+	u8 aborted;			/* the entry failed in our own ring: abort_vector and abort_error say how */
 	struct lg_desc_ptr host_gdt, host_idt, t_gdt, t_idt, own_gdt, own_idt;
 	struct lg_tss tss __aligned(16);
-	/* Page 1: the exit stack, the #DF stack in its lower half. */
+	/* Page 1: the exit stack, the #DF stack at its lower end. TSS.RSP0 is the end of frame, TSS.IST1 that of df_stack. */
 	u8 df_stack[1024] __aligned(4096);
-	u8 stack[4096 - 1024 - sizeof(struct lg_frame) - 8];
+	u8 stack[4096 - 1024 - sizeof(struct lg_frame)];
 	struct lg_frame frame;
-	u64 pad;			/* keeps the stack top 16-byte aligned */
 	/* Pages 2, 3: the running GDT of each virtual privilege level (enum lg_view). Page 4: own IDT. */
 	u64 gdt[2][LG_GDT_ENTRIES] __aligned(4096);
 	gate_desc idt[256] __aligned(4096);
-	/* From here on Host only. Page 5: the transition GDT. */
+	/* From here on Host only. Page 5: the GDT of the T set. */
 	u64 t_gdt_table[LG_GDT_ENTRIES] __aligned(4096);
 };
 
-/* The room that may run a Guest in the switcher; in assembly. IRQs off. */
+/* switcher.S: into the Guest and back. IRQs off, FPU the Guest's; world.c is the only caller. */
 void lg_switch(struct lg_state *state);
+/* The page-aligned text that is mapped while a Guest runs, LG_STUB_SIZE bytes for each vector first. */
+extern const char lg_switcher_text[], lg_switcher_text_end[];
+/* `sti; int $vector; ret`, LG_STUB_SIZE bytes for each vector; not mapped for Guests. */
+extern const char lg_raise_thunks[];
 #endif /* !__ASSEMBLY__ */
 #endif /* _LGUEST_SWITCHER_H */

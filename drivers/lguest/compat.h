@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Differences between the kernels that lguest is built for, 6.1 to the newest, for C; compat-asm.h has those of assembly.
+ * Nowhere else is LINUX_VERSION_CODE asked.
+ */
+#ifndef _LGUEST_COMPAT_H
+#define _LGUEST_COMPAT_H
+
+#include <linux/hrtimer.h>
+#include <linux/version.h>
+
+#ifndef CONFIG_USER_RETURN_NOTIFIER
+#error "lguest needs CONFIG_USER_RETURN_NOTIFIER (a kernel with KVM has it)"
+#endif
+
+static inline void lg_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+				    clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
+
+#endif /* _LGUEST_COMPAT_H */

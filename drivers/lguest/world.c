@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The C half of the switcher: what must be prepared before the processor can leave the Host's world, and what must be put
+ * right when it is back. Who enters here has a vCPU of its own task; who leaves again is told a vector number and finds the
+ * Host whole. This room knows registers, tables and MSRs; what a trap means to the Guest it does not know.
+ *
+ * Three spans of time, each inside the one before:
+ *
+ *	put	an ordinary task in the kernel; may sleep.
+ *	loaded	the Guest's FPU registers are in the CPU and its way into the kernel by SYSCALL and SYSENTER is barred;
+ *		preemption is off (kernel_fpu_begin()). Exits that need no sleep are handled without leaving this span.
+ *	inside	lg_switch(): interrupts are off until the Guest has them on.
+ *
+ * MSRs for SYSCALL and SYSENTER matter to user mode only, so they are put back when the CPU next returns to user mode
+ * (a user return notifier), not when the vCPU is put.
+ */
+#include <linux/cpuhotplug.h>
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/user-return-notifier.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
+#include <asm/fpu/xcr.h>
+#include <asm/fsgsbase.h>
+#include <asm/mce.h>
+#include <asm/tlbflush.h>
+#include <asm/traps.h>
+
+#include "lg.h"
+
+/* Not one of Linux's PCIDs, which end below 0x800 whatever the version (S7). */
+#define GUEST_PCID		0xf00
+#define CR3_KEEP_TLB		BIT_ULL(63)
+
+/* The leaf of CPUID that tells of XSAVE. */
+#define CPUID_XSTATE		0xd
+
+/* Flags that a Guest may set for itself (S2). */
+#define GUEST_FLAGS		(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | \
+				 X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_AC | X86_EFLAGS_ID)
+
+/* A ring-0 code and data descriptor, as Linux has them. */
+#define DESC_KERNEL_CODE	0x00af9b000000ffffULL
+#define DESC_KERNEL_DATA	0x00cf93000000ffffULL
+
+/* Tables of one vCPU's two address spaces: tops and lows for both, and the ways to switcher text and state. */
+#define WORLD_TABLES		20
+
+/* The Host's side of a vCPU that the Guest's page tables never map. */
+struct lg_world {
+	u64 *table[WORLD_TABLES];	/* every page-table page made here, to be freed */
+	unsigned int tables;
+	u64 *top[LG_VIEWS];		/* what CR3 points to */
+	u64 *low[LG_VIEWS];		/* four entries of 1 GiB: shadow.c's */
+	u64 guest_id;			/* of the Guest, unique since the module was loaded */
+	void *fpu;			/* XSAVE area, standard format */
+	int facts_of;			/* the CPU that host_* in the state was read from, or -1 */
+};
+
+/* One for all vCPUs: T's IDT, used under the Host's CR3 only. */
+static gate_desc t_idt[LG_VECTORS] __page_aligned_bss;
+
+static u64 fpu_mask;			/* state components that a 32-bit Guest can reach */
+static unsigned int fpu_size;
+static bool has_pebs, has_bts;		/* this CPU writes records through linear addresses */
+static enum cpuhp_state cpuhp_state;
+
+static atomic64_t guest_ids;
+static DEFINE_PER_CPU(u64, last_guest);
+
+/* SYSCALL and SYSENTER of the host, while they are barred on this CPU. */
+struct entry_points {
+	struct user_return_notifier notifier;
+	bool barred;
+	u64 efer, sysenter_cs;
+};
+
+static DEFINE_PER_CPU(struct entry_points, entry_points);
+
+/* ---- The way into the kernel ---- */
+
+static void unbar_entry_points(struct entry_points *ep)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (ep->barred) {
+		wrmsrl(MSR_EFER, ep->efer);
+		wrmsrl(MSR_IA32_SYSENTER_CS, ep->sysenter_cs);
+		user_return_notifier_unregister(&ep->notifier);
+		ep->barred = false;
+	}
+	local_irq_restore(flags);
+}
+
+static void on_user_return(struct user_return_notifier *notifier)
+{
+	unbar_entry_points(container_of(notifier, struct entry_points, notifier));
+}
+
+/*
+ * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0 on the Guest's page tables (S1). The MSR is
+ * asked each time rather than a flag: a CPU that went off and came back has the host's values again.
+ */
+static void bar_entry_points(void)
+{
+	struct entry_points *ep = this_cpu_ptr(&entry_points);
+	unsigned long flags;
+	u64 efer, sysenter_cs;
+
+	rdmsrl(MSR_EFER, efer);
+	rdmsrl(MSR_IA32_SYSENTER_CS, sysenter_cs);
+	if (!(efer & EFER_SCE) && !sysenter_cs)
+		return;
+
+	local_irq_save(flags);
+	if (!ep->barred) {
+		ep->efer = efer;
+		ep->sysenter_cs = sysenter_cs;
+		ep->barred = true;
+		ep->notifier.on_user_return = on_user_return;
+		user_return_notifier_register(&ep->notifier);
+	}
+	wrmsrl(MSR_EFER, efer & ~EFER_SCE);
+	wrmsrl(MSR_IA32_SYSENTER_CS, 0);
+	local_irq_restore(flags);
+}
+
+static void unbar_this_cpu(void *unused)
+{
+	unbar_entry_points(this_cpu_ptr(&entry_points));
+}
+
+static int cpu_goes_down(unsigned int cpu)
+{
+	unbar_this_cpu(NULL);
+	return 0;
+}
+
+/* ---- FPU and what goes with it ---- */
+
+static void fpu_in(void *area)
+{
+	asm volatile("xrstor (%0)" : : "r" (area), "a" ((u32)fpu_mask), "d" ((u32)(fpu_mask >> 32)) : "memory");
+}
+
+static void fpu_out(void *area)
+{
+	asm volatile("xsave (%0)" : : "r" (area), "a" ((u32)fpu_mask), "d" ((u32)(fpu_mask >> 32)) : "memory");
+}
+
+static void lg_world_load(struct lg_cpu *cpu)
+{
+	if (cpu->loaded)
+		return;
+
+	kernel_fpu_begin();
+	fpu_in(cpu->world->fpu);
+#ifdef X86_FEATURE_USER_SHSTK
+	/*
+	 * The Guest has no shadow stack. The Launcher's setting is part of its FPU state, which kernel_fpu_begin() has saved
+	 * and which comes back whole before it returns to user mode.
+	 */
+	if (boot_cpu_has(X86_FEATURE_USER_SHSTK))
+		wrmsrl(MSR_IA32_U_CET, 0);
+#endif
+	bar_entry_points();
+	cpu->loaded = true;
+}
+
+/**
+ * lg_world_put() - leave the loaded span
+ * @cpu: the vCPU of the running task
+ *
+ * Saves the Guest's FPU registers and switches preemption on. Whoever may sleep calls this first; harmless when the vCPU
+ * is not loaded.
+ */
+void lg_world_put(struct lg_cpu *cpu)
+{
+	if (!cpu->loaded)
+		return;
+
+	fpu_out(cpu->world->fpu);
+	cpu->loaded = false;
+	kernel_fpu_end();
+}
+
+/* ---- Kicks and TLBs ---- */
+
+/**
+ * lg_kick() - make a vCPU look at what is pending
+ * @cpu: any vCPU
+ *
+ * Wakes it when halted, makes it exit when inside the Guest. Any context but NMI.
+ */
+void lg_kick(struct lg_cpu *cpu)
+{
+	WRITE_ONCE(cpu->kicked, true);
+	/* Pairs with the barrier in lg_world_enter(): either it sees the kick, or we see that it is inside. */
+	smp_mb();
+	if (READ_ONCE(cpu->host_cpu) >= 0)
+		kick_process(cpu->task);
+	wake_up(&cpu->wq);
+}
+
+static void answer_ipi(void *unused)
+{
+}
+
+/**
+ * lg_world_flush_tlbs() - no vCPU runs on shadow entries that are gone
+ * @lg: the Guest
+ *
+ * An entry loads CR3, which flushes all that the Guest's PCID has; so it is enough that each vCPU leaves the Guest once
+ * (M3). Waits for that. Interrupts on, preemption on or off; no lock that a vCPU takes with interrupts off.
+ */
+void lg_world_flush_tlbs(struct lguest *lg)
+{
+	struct lg_cpu *cpu = &lg->cpu;
+	int host_cpu;
+
+	/* Entries were zapped before; pairs with the barrier in lg_world_enter(). */
+	smp_mb();
+	host_cpu = READ_ONCE(cpu->host_cpu);
+	if (host_cpu >= 0)
+		smp_call_function_single(host_cpu, answer_ipi, NULL, 1);
+}
+
+/* ---- In and out ---- */
+
+/* What differs between CPUs, and stays as it is on each. */
+static void read_host_facts(struct lg_cpu *cpu)
+{
+	struct lg_state *state = cpu->state;
+	struct desc_ptr dt;
+	u64 *gdt;
+
+	native_store_gdt(&dt);
+	state->host_gdt.limit = dt.size;
+	state->host_gdt.base = dt.address;
+	gdt = (u64 *)dt.address;
+	state->t_gdt_table[GDT_ENTRY_TSS] = gdt[GDT_ENTRY_TSS];
+	state->t_gdt_table[GDT_ENTRY_TSS + 1] = gdt[GDT_ENTRY_TSS + 1];
+	store_idt(&dt);
+	state->host_idt.limit = dt.size;
+	state->host_idt.base = dt.address;
+	rdmsrl(MSR_GS_BASE, state->host_gs_base);
+	cpu->world->facts_of = smp_processor_id();
+}
+
+/* What one Guest taught the branch predictors is not for the next one. */
+static void part_from_last_guest(struct lg_world *world)
+{
+	if (this_cpu_read(last_guest) == world->guest_id)
+		return;
+	if (this_cpu_read(last_guest) && boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
+		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	this_cpu_write(last_guest, world->guest_id);
+}
+
+/* PEBS and BTS write their records through page tables that have no place for them: off while inside. */
+struct debug_msrs {
+	u64 pebs, debugctl;
+};
+
+static void debug_store_off(struct debug_msrs *ds)
+{
+	if (has_pebs) {
+		rdmsrl(MSR_IA32_PEBS_ENABLE, ds->pebs);
+		if (ds->pebs)
+			wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+	}
+	if (has_bts) {
+		rdmsrl(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
+		if (ds->debugctl & (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS))
+			wrmsrl(MSR_IA32_DEBUGCTLMSR, ds->debugctl & ~(DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS));
+	}
+}
+
+static void debug_store_on(const struct debug_msrs *ds)
+{
+	if (has_pebs && ds->pebs)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, ds->pebs);
+	if (has_bts && ds->debugctl & (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS))
+		wrmsrl(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
+}
+
+static u32 read_pkru_now(void)
+{
+	return boot_cpu_has(X86_FEATURE_OSPKE) ? rdpkru() : 0;
+}
+
+static void write_pkru_now(u32 pkru)
+{
+	if (boot_cpu_has(X86_FEATURE_OSPKE) && rdpkru() != pkru)
+		wrpkru(pkru);
+}
+
+/* The protection key of all Guest pages is 0: access and write disable are its low two bits. */
+static u32 guest_pkru(u32 host)
+{
+	return host & ~3u;
+}
+
+static void set_cr0_ts(void)
+{
+	unsigned long cr0;
+
+	asm volatile("mov %%cr0, %0; or %1, %0; mov %0, %%cr0" : "=&r" (cr0) : "i" (X86_CR0_TS) : "memory");
+}
+
+static void clear_cr0_ts(void)
+{
+	asm volatile("clts" : : : "memory");
+}
+
+static u16 store_ldt_selector(void)
+{
+	u16 sel;
+
+	asm volatile("sldt %0" : "=r" (sel));
+	return sel;
+}
+
+static void raise_host_vector(unsigned int vector)
+{
+	void (*thunk)(void) = (void *)(lg_raise_thunks + vector * LG_STUB_SIZE);
+
+	thunk();
+}
+
+/**
+ * lg_world_enter() - run the Guest until its next exit
+ * @cpu: the vCPU of the running task; may be loaded or not, is loaded afterwards
+ *
+ * Interrupts are on before and after. An interrupt of the host that ended the Guest's run has been given to the host when
+ * this returns (S8). CR2 of a page fault stands in cpu->exit_cr2, DR6 of a debug exception in cpu->exit_dr6.
+ *
+ * Return: the vector of the exit, LG_EXIT_KICKED if there was no entry because of a kick, or LG_EXIT_ABORTED with
+ * state->abort_vector and abort_error if the processor refused the Guest's selectors or address.
+ */
+int lg_world_enter(struct lg_cpu *cpu)
+{
+	struct lg_world *world = cpu->world;
+	struct lg_state *state = cpu->state;
+	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
+	bool breakpoints;
+	struct debug_msrs ds;
+	unsigned long dr6;
+	u64 fs_base;
+	u32 pkru;
+	int vector;
+
+	lg_world_load(cpu);
+	local_irq_disable();
+	WRITE_ONCE(cpu->host_cpu, smp_processor_id());
+	/* Pairs with lg_kick() and lg_world_flush_tlbs(). */
+	smp_mb();
+	if (READ_ONCE(cpu->kicked)) {
+		WRITE_ONCE(cpu->host_cpu, -1);
+		local_irq_enable();
+		return LG_EXIT_KICKED;
+	}
+
+	if (world->facts_of != smp_processor_id())
+		read_host_facts(cpu);
+	part_from_last_guest(world);
+
+	state->host_cr3 = __native_read_cr3();
+	state->guest_cr3 = __sme_pa(world->top[view]);
+	if (boot_cpu_has(X86_FEATURE_PCID)) {
+		/* Without bit 63 the load flushes all of the Guest's PCID (S7). */
+		state->host_cr3 |= CR3_KEEP_TLB;
+		state->guest_cr3 |= GUEST_PCID;
+	}
+	state->own_gdt.base = (u64)state->gdt[view];
+	state->host_ldt = store_ldt_selector();
+	state->aborted = 0;
+	state->frame.flags = (state->frame.flags & GUEST_FLAGS) | X86_EFLAGS_IF | X86_EFLAGS_FIXED;
+	state->frame.cs = (u16)state->frame.cs | 3;
+	state->frame.ss = (u16)state->frame.ss | 3;
+	state->frame.ip = (u32)state->frame.ip;
+	state->frame.sp = (u32)state->frame.sp;
+
+	debug_store_off(&ds);
+	breakpoints = hw_breakpoint_active();
+	if (breakpoints)
+		native_set_debugreg(7, 0);
+	fs_base = x86_fsbase_read_cpu();
+	pkru = read_pkru_now();
+	write_pkru_now(guest_pkru(pkru));
+
+	/* CR0.TS as the Guest has it: its FPU instructions are #NM then. */
+	if (cpu->ts)
+		set_cr0_ts();
+
+	lg_switch(state);
+
+	if (cpu->ts)
+		clear_cr0_ts();
+	/* S5: nothing of the host may use what is not yet put back; so no tracing, no fault, no interrupt until the end. */
+	write_pkru_now(pkru);
+	x86_fsbase_write_cpu(fs_base);
+#ifdef X86_FEATURE_KERNEL_IBRS
+	if (boot_cpu_has(X86_FEATURE_KERNEL_IBRS))
+		wrmsrl(MSR_IA32_SPEC_CTRL, this_cpu_read(x86_spec_ctrl_current));
+#endif
+	debug_store_on(&ds);
+
+	vector = state->aborted ? LG_EXIT_ABORTED : state->frame.vector & 0xff;
+	if (vector == X86_TRAP_PF) {
+		cpu->exit_cr2 = native_read_cr2();
+	} else if (vector == X86_TRAP_DB) {
+		dr6 = native_get_debugreg(6);
+		cpu->exit_dr6 = dr6;
+		native_set_debugreg(6, DR6_RESERVED);
+	}
+	if (breakpoints)
+		native_set_debugreg(7, this_cpu_read(cpu_dr7));
+	WRITE_ONCE(cpu->host_cpu, -1);
+
+	if (vector == X86_TRAP_MC) {
+		struct pt_regs regs = { .cs = __USER_CS, .flags = X86_EFLAGS_IF };
+
+		do_machine_check(&regs);
+	}
+	if (lg_host_vector(vector))
+		raise_host_vector(vector);
+	else
+		local_irq_enable();
+	return vector;
+}
+NOKPROBE_SYMBOL(lg_world_enter);
+
+/* ---- Making and breaking ---- */
+
+static u64 *new_table(struct lg_world *world)
+{
+	u64 *table;
+
+	if (WARN_ON_ONCE(world->tables == WORLD_TABLES))
+		return NULL;
+	table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (table)
+		world->table[world->tables++] = table;
+	return table;
+}
+
+static unsigned int host_levels(void)
+{
+	return native_read_cr4() & X86_CR4_LA57 ? 5 : 4;
+}
+
+/*
+ * The table of `level` (1: page table) on the way to va below `top`; made where it is missing, with `rights` in the entries
+ * that lead to it. NULL: no memory.
+ */
+static u64 *table_for(struct lg_world *world, u64 *top, unsigned long va, unsigned int level, u64 rights)
+{
+	unsigned int at;
+	u64 *table = top;
+
+	for (at = host_levels(); at > level; at--) {
+		u64 *entry = &table[(va >> (PAGE_SHIFT + 9 * (at - 1))) & 511];
+
+		if (!*entry) {
+			u64 *next = new_table(world);
+
+			if (!next)
+				return NULL;
+			*entry = __sme_pa(next) | rights;
+		}
+		table = __va(__sme_clr(*entry) & PHYSICAL_PAGE_MASK);
+	}
+	return table;
+}
+
+static int map_switcher_page(struct lg_world *world, unsigned long va, u64 pa, u64 rights)
+{
+	const u64 table_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
+	u64 *table = table_for(world, world->top[LG_VIEW_KERNEL], va, 1, table_rights);
+
+	if (!table)
+		return -ENOMEM;
+	/* S4: never the user bit. */
+	table[(va >> PAGE_SHIFT) & 511] = __sme_set(pa) | rights | _PAGE_PRESENT | _PAGE_ACCESSED;
+	return 0;
+}
+
+/* The two address spaces: 0-4 GiB is the Guest's, one for each view; above it the same few pages of ours in both (S4). */
+static int build_tables(struct lg_cpu *cpu)
+{
+	const u64 low_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
+	struct lg_world *world = cpu->world;
+	unsigned long va, state = (unsigned long)cpu->state;
+	enum lg_view view;
+	unsigned int i;
+	int err;
+
+	for (view = 0; view < LG_VIEWS; view++) {
+		world->top[view] = new_table(world);
+		if (!world->top[view])
+			return -ENOMEM;
+	}
+	for (va = (unsigned long)lg_switcher_text; va < (unsigned long)lg_switcher_text_end; va += PAGE_SIZE) {
+		err = map_switcher_page(world, va, PFN_PHYS(page_to_pfn(vmalloc_to_page((void *)va))), 0);
+		if (err)
+			return err;
+	}
+	for (va = state; va < state + LG_STATE_SHARED; va += PAGE_SIZE) {
+		err = map_switcher_page(world, va, __pa(va), _PAGE_RW | _PAGE_DIRTY | _PAGE_NX);
+		if (err)
+			return err;
+	}
+	for (i = 0; i < 512; i++)
+		world->top[LG_VIEW_USER][i] = world->top[LG_VIEW_KERNEL][i];
+	for (view = 0; view < LG_VIEWS; view++) {
+		world->low[view] = table_for(world, world->top[view], 0, 3, low_rights);
+		if (!world->low[view])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view)
+{
+	return cpu->world->low[view];
+}
+
+static void set_gate(gate_desc *gate, unsigned int vector, u16 selector, unsigned int ist, unsigned int dpl)
+{
+	unsigned long stub = (unsigned long)lg_switcher_text + vector * LG_STUB_SIZE;
+
+	*gate = (gate_desc) {
+		.offset_low = stub,
+		.offset_middle = stub >> 16,
+		.offset_high = stub >> 32,
+		.segment = selector,
+		.bits = { .ist = ist, .type = GATE_INTERRUPT, .dpl = dpl, .p = 1 },
+	};
+}
+
+static void build_state(struct lg_state *state)
+{
+	unsigned int vector;
+	struct ldttss_desc tss;
+	int view;
+
+	BUILD_BUG_ON(sizeof(struct lg_state) > LG_STATE_SIZE);
+	BUILD_BUG_ON(offsetof(struct lg_state, t_gdt_table) != LG_STATE_SHARED);
+	BUILD_BUG_ON(offsetofend(struct lg_state, frame) % PAGE_SIZE);
+	BUILD_BUG_ON(offsetof(struct lg_state, df_stack) != PAGE_SIZE);
+
+	/* INT 3 and INTO may be executed by anyone, hypercall and system call as well; the rest is #GP and looked at (S1). */
+	for (vector = 0; vector < LG_VECTORS; vector++) {
+		bool open = vector == X86_TRAP_BP || vector == X86_TRAP_OF || vector == LGUEST_TRAP_ENTRY ||
+			    vector == IA32_SYSCALL_VECTOR;
+
+		set_gate(&state->idt[vector], vector, LG_CS, vector == X86_TRAP_DF ? 1 : 0, open ? 3 : 0);
+	}
+	state->own_idt = (struct lg_desc_ptr) { sizeof(state->idt) - 1, (u64)state->idt };
+	state->t_idt = (struct lg_desc_ptr) { sizeof(t_idt) - 1, (u64)t_idt };
+	state->own_gdt.limit = sizeof(state->gdt[0]) - 1;
+	state->t_gdt = (struct lg_desc_ptr) { sizeof(state->t_gdt_table) - 1, (u64)state->t_gdt_table };
+
+	state->tss.sp0 = (u64)(&state->frame + 1);
+	state->tss.ist[0] = (u64)(state->df_stack + sizeof(state->df_stack));
+	state->tss.io_bitmap = sizeof(state->tss);	/* beyond the limit: no port is open */
+	set_tssldt_descriptor(&tss, (unsigned long)&state->tss, DESC_TSS, sizeof(state->tss) - 1);
+
+	state->t_gdt_table[GDT_ENTRY_KERNEL_CS] = DESC_KERNEL_CODE;
+	state->t_gdt_table[GDT_ENTRY_KERNEL_DS] = DESC_KERNEL_DATA;
+	state->t_gdt_table[LG_CS / 8] = DESC_KERNEL_CODE;
+	state->t_gdt_table[LG_DS / 8] = DESC_KERNEL_DATA;
+	memcpy(&state->t_gdt_table[LG_TSS / 8], &tss, sizeof(tss));
+	for (view = 0; view < LG_VIEWS; view++) {
+		state->gdt[view][LG_CS / 8] = DESC_KERNEL_CODE;
+		state->gdt[view][LG_DS / 8] = DESC_KERNEL_DATA;
+	}
+	state->verw = LG_DS;
+}
+
+/* An FPU as after reset: all in its initial state but MXCSR, which XRSTOR takes from memory in any case. */
+static void *new_fpu(void)
+{
+	/* XSAVE wants 64-byte alignment; a power of two is aligned to itself. */
+	struct xregs_state *fpu = kzalloc(roundup_pow_of_two(fpu_size), GFP_KERNEL_ACCOUNT);
+
+	if (fpu)
+		fpu->i387.mxcsr = MXCSR_DEFAULT;
+	return fpu;
+}
+
+/**
+ * lg_world_init() - the switcher's memory of a vCPU
+ * @cpu: not yet running; its lg is set
+ *
+ * Return: 0 or -ENOMEM; after an error lg_world_destroy() cleans up as after success.
+ */
+int lg_world_init(struct lg_cpu *cpu)
+{
+	struct lg_world *world;
+
+	cpu->host_cpu = -1;
+	world = kzalloc(sizeof(*world), GFP_KERNEL_ACCOUNT);
+	if (!world)
+		return -ENOMEM;
+	cpu->world = world;
+	world->facts_of = -1;
+	world->guest_id = atomic64_inc_return(&guest_ids);
+	world->fpu = new_fpu();
+	cpu->state = (struct lg_state *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, LG_STATE_ORDER);
+	if (!world->fpu || !cpu->state)
+		return -ENOMEM;
+	build_state(cpu->state);
+	return build_tables(cpu);
+}
+
+/* Also after a failed lg_world_init(), also without any. The vCPU does not run any more. */
+void lg_world_destroy(struct lg_cpu *cpu)
+{
+	struct lg_world *world = cpu->world;
+	unsigned int i;
+
+	free_pages((unsigned long)cpu->state, LG_STATE_ORDER);
+	cpu->state = NULL;
+	if (!world)
+		return;
+	for (i = 0; i < world->tables; i++)
+		free_page((unsigned long)world->table[i]);
+	kfree(world->fpu);
+	kfree(world);
+	cpu->world = NULL;
+}
+
+/* At module load: what is the same for all vCPUs. 0 or an errno. */
+int lg_world_module_init(void)
+{
+	u32 eax, ebx, ecx, edx;
+	unsigned int vector;
+	u64 value;
+	int ret;
+
+	for (vector = 0; vector < LG_VECTORS; vector++)
+		set_gate(&t_idt[vector], vector, __KERNEL_CS, 0, 0);
+
+	/* PKRU is switched apart; tiles cannot be used outside 64-bit mode. */
+	fpu_mask = xgetbv(XCR_XFEATURE_ENABLED_MASK) & ~(XFEATURE_MASK_PKRU | XFEATURE_MASK_XTILE);
+	cpuid_count(CPUID_XSTATE, 0, &eax, &ebx, &ecx, &edx);
+	fpu_size = ebx;
+
+	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL && boot_cpu_has(X86_FEATURE_DS)) {
+		has_pebs = !rdmsrl_safe(MSR_IA32_PEBS_ENABLE, &value);
+		has_bts = !rdmsrl_safe(MSR_IA32_DEBUGCTLMSR, &value);
+	}
+
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online", NULL, cpu_goes_down);
+	if (ret < 0)
+		return ret;
+	cpuhp_state = ret;
+	return 0;
+}
+
+/* At unload: no vCPU is left, but a CPU may not have been in user mode since one ran there. */
+void lg_world_module_exit(void)
+{
+	cpuhp_remove_state_nocalls(cpuhp_state);
+	on_each_cpu(unbar_this_cpu, NULL, 1);
+}
