@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The small kernel's start and its traps. A trap goes to the handler of its vector, if there is one that
+ * wants it, then to the innermost guest_try(); one that nobody waits for fails the test.
+ */
+#include "guest.h"
+
+/* entry.S */
+extern char trap_stubs[], guest_iret[], user_trap_stack_top[];
+u32 guest_setjmp(u32 *save) __attribute__((returns_twice));
+void __attribute__((noreturn)) guest_longjmp(u32 *save, u32 value);
+void __attribute__((noreturn)) guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss);
+void guest_trap(struct trap_frame *frame);
+void __attribute__((noreturn)) lguest_start(void *boot_params);
+
+#define STUB_SIZE	16
+#define TRAP_GATE	0x8f00u		/* present, 32-bit; the privilege level goes to bits 13, 14 */
+
+/* Flat segments of the user level: code and data, DPL 3, 4 GiB (SDM vol. 3, 3.4.5). */
+#define USER_CODE_HIGH	0x00cffb00u
+#define USER_DATA_HIGH	0x00cff300u
+#define FLAT_LOW	0x0000ffffu
+
+struct lguest_data lguest_data = {
+	.blocked_interrupts = 0xffffffff,
+	.hcall_status = { [0 ... LGUEST_HCALL_RING - 1] = LGUEST_HCALL_FREE },
+	.noirq_iret = (u32)guest_iret,
+	.kernel_address = LGUEST_PAGE_OFFSET,
+	.syscall_vec = 0x80,
+};
+
+/* The innermost guest_try(): where it goes on, and what it wants to know. */
+struct attempt {
+	u32 save[6];
+	struct trap *trap;
+	struct attempt *outer;
+};
+
+static struct attempt *attempt;
+static bool (*handlers[256])(struct trap_frame *frame);
+
+void guest_handle(u32 vector, bool (*handler)(struct trap_frame *frame))
+{
+	handlers[vector] = handler;
+}
+
+void guest_set_gate(u32 vector, u32 dpl)
+{
+	u32 stub = (u32)trap_stubs + vector * STUB_SIZE;
+
+	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (stub & 0xffff),
+		  (stub & 0xffff0000) | TRAP_GATE | dpl << 13, 0);
+}
+
+void guest_trap(struct trap_frame *frame)
+{
+	bool from_user = frame->cs & 2;
+	struct trap *trap;
+
+	if (handlers[frame->vector] && handlers[frame->vector](frame))
+		return;
+
+	if (!attempt) {
+		guest_printf("unexpected trap %u, error 0x%x, cr2 0x%x, ip 0x%x, cs 0x%x, flags 0x%x",
+			     frame->vector, frame->error, lguest_data.cr2, frame->ip, frame->cs,
+			     frame->flags);
+		guest_failed(__FILE__, __LINE__, "no trap", frame->vector, frame->error);
+	}
+
+	trap = attempt->trap;
+	*trap = (struct trap) {
+		.vector = frame->vector,
+		.error = frame->error,
+		.cr2 = lguest_data.cr2,
+		.ip = frame->ip,
+		.cs = frame->cs,
+		.flags = frame->flags,
+		.sp = from_user ? frame->sp : (u32)&frame->sp,
+		.ss = from_user ? frame->ss : 0,
+		.ax = frame->ax,
+	};
+	guest_longjmp(attempt->save, 1);
+}
+
+u32 guest_try(void (*function)(u32 argument), u32 argument, struct trap *trap)
+{
+	struct attempt here = { .trap = trap, .outer = attempt };
+
+	trap->vector = NO_TRAP;
+	if (!guest_setjmp(here.save)) {
+		attempt = &here;
+		function(argument);
+	}
+	attempt = here.outer;
+	return trap->vector;
+}
+
+u32 guest_try_user(u32 ip, u32 sp, u32 flags, struct trap *trap)
+{
+	struct attempt here = { .trap = trap, .outer = attempt };
+
+	trap->vector = NO_TRAP;
+	if (!guest_setjmp(here.save)) {
+		attempt = &here;
+		guest_enter_user(ip, USER_CS, flags, sp, USER_DS);
+	}
+	attempt = here.outer;
+	return trap->vector;
+}
+
+void lguest_start(void *boot_params)
+{
+	u32 vector;
+
+	GUEST_ASSERT_EQ(LGUEST_PAGE_OFFSET, boot_params);
+	for (vector = 0; vector < 256; vector++)
+		if (vector != LGUEST_TRAP_ENTRY)
+			guest_set_gate(vector, vector == VEC_BP || vector == VEC_OF ||
+					       vector == lguest_data.syscall_vec ? 3 : 0);
+	hypercall(LHCALL_LOAD_GDT_ENTRY, USER_CS / 8, FLAT_LOW, USER_CODE_HIGH, 0);
+	hypercall(LHCALL_LOAD_GDT_ENTRY, USER_DS / 8, FLAT_LOW, USER_DATA_HIGH, 0);
+	hypercall(LHCALL_SET_STACK, KERNEL_DS, (u32)user_trap_stack_top, 1, 0);
+
+	guest_main();
+	guest_shutdown("passed", LGUEST_SHUTDOWN_POWEROFF);
+}
