@@ -23,43 +23,59 @@ help: ## this list
 modules: ## build lguest.ko for HOST_KERNEL, in build/RELEASE/drivers/lguest
 	@scripts/kbuild modules
 
-sparse: ## the same under sparse, all files anew
-	@scripts/kbuild clean
-	@scripts/kbuild C=2 modules
+check: ## build module and selftests, run them in the emulated host: the test command
+	@TESTS="$$LGUEST_TESTS" scripts/check
+
+run: ## the main job; for now: load the module in the emulated host and look at it
+	@scripts/kbuild modules >&2
+	@scripts/host 'modprobe lguest && dmesg | grep lguest; ls -l /dev/lguest /sys/kernel/debug/lguest'
 
 host: ## a root shell in the emulated host, or CMD='...' run there
-	@$(MAKE) modules >&2
+	@scripts/kbuild modules >&2
 ifdef CMD
 	@scripts/host "$$LGUEST_CMD"
 else
 	@scripts/host
 endif
 
-check: ## build module and selftests, run them in the emulated host: the test command (TESTS='a b')
-	@TESTS="$$LGUEST_TESTS" scripts/check
+bench: ## run the benchmarks, counting instructions, into build/bench.json and build/bench.md
+	@scripts/bench
 
 tools: ## build what runs outside the kernel
 	@scripts/selftests >/dev/null
 
-run: ## the main job; for now: load the module in the emulated host and look at it
-	@$(MAKE) modules >&2
-	@scripts/host 'modprobe lguest && dmesg | grep lguest; ls -l /dev/lguest /sys/kernel/debug/lguest'
+# For the machine that this runs on, or KDIR=HEADERS of another kernel; DESTDIR is honoured.
+modules_install: ## install lguest.ko for the running kernel (or KDIR=), below DESTDIR
+	@KDIR=$(RUNNING) scripts/kbuild modules
+	@KDIR=$(RUNNING) scripts/kbuild modules_install INSTALL_MOD_PATH=$(DESTDIR) \
+		INSTALL_MOD_DIR=updates $(if $(DESTDIR),DEPMOD=true)
+
+install: modules_install ## all that there is to install
+RUNNING = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
+
+sparse: ## build all anew with W=1 under sparse; a warning is a failure
+	@scripts/kbuild clean
+	@STRICT=1 scripts/kbuild modules
+
+checkpatch: ## the kernel's checkpatch.pl --strict over all C and assembly
+	@scripts/checkpatch
 
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules sparse host check tools run clean
+.PHONY: help modules check run host bench tools modules_install install sparse checkpatch clean
 
 #H
-#H Variables of host (and what boots it):
-#H   HOST_KERNEL=6.1|6.12|sid|FILE  the host's kernel; a FILE (vmlinuz) needs KDIR=its headers
-#H   HOST_ARGS='pti=on ...'         for its command line
-#H   HOST_CPU='max,-la57'           QEMU's -cpu; max,erms=off,-smap
+#H Variables of host, run, check and bench:
+#H   HOST_KERNEL=6.1|6.12|sid|FILE  the host's kernel; a FILE (vmlinuz) wants KDIR=its headers
+#H   HOST_ARGS='pti=on ...'         more for its command line
+#H   HOST_CPU='max,-la57'           QEMU's -cpu (max,erms=off,-smap)
 #H   HOST_SMP=2 HOST_MEM=2048       CPUs (1), MiB (1024)
-#H   HOST_BOOT=bzimage              start the vmlinuz itself: slower, but with KASLR and,
-#H                                  if HOST_CPU has la57, five-level page tables
+#H   HOST_BOOT=bzimage              start the vmlinuz itself: slower, but with KASLR and, where
+#H                                  the CPU has la57, five-level page tables (+la57 implies it)
 #H   QEMU_ARGS='...'                more for QEMU
 #H   SHARE=DIRECTORY                appears at /mnt in the host, read-write
 #H   HOST_FILES=DIRECTORY           its contents are added to the host's root
-#H   TESTS='a b'                    these selftests only
 #H   TIMEOUT=300                    seconds that CMD may take, boot included
+#H   TESTS='a b'                    check: these selftests only
+#H make itself fails with status 2; scripts/host COMMAND gives the command's own status.
