@@ -42,7 +42,7 @@ bench: ## run the benchmarks, counting instructions, into build/bench.json and b
 	@scripts/bench
 
 tools: ## build what runs outside the kernel
-	@scripts/selftests >/dev/null
+	@scripts/selftests
 
 # For the machine that this runs on, or KDIR=HEADERS of another kernel; DESTDIR is honoured.
 modules_install: ## install lguest.ko for the running kernel (or KDIR=), below DESTDIR

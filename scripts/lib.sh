@@ -47,3 +47,11 @@ fresh()
 {
 	[ -n "$(find "$1" -maxdepth 0 -mmin "-$2" 2>/dev/null)" ]
 }
+
+# one_at_a_time: until this script ends, no other one builds in this tree.
+one_at_a_time()
+{
+	mkdir -p "$BUILD"
+	exec 8>"$BUILD/.lock"
+	flock 8
+}
