@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What switcher.S needs of kernel headers that differ between versions: hints for objtool, ENDBR, and what a host's
- * mitigations ask at the boundary of ring 3.
+ * What switcher.S needs of kernel headers that differ between versions: hints
+ * for objtool, ENDBR, and what a host's mitigations ask at the boundary of ring
+ * 3.
  */
 #ifndef _LGUEST_COMPAT_ASM_H
 #define _LGUEST_COMPAT_ASM_H
 
+#include <linux/objtool.h>
+#include <linux/stringify.h>
 #include <linux/version.h>
 #include <asm/ibt.h>
+#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 #include <asm/page_types.h>
 #include <asm/trapnr.h>
@@ -19,10 +23,16 @@
 #define LG_UNWIND_HINT_UNDEFINED	UNWIND_HINT_EMPTY
 #endif
 #define LG_UNWIND_HINT_FUNC		UNWIND_HINT_FUNC
-/* Where an indirect branch or an event may arrive: a real ENDBR64 wherever the kernel might use IBT. */
+/*
+ * Where an indirect branch or an event may arrive: a real ENDBR64 wherever the
+ * kernel might use IBT.
+ */
 #define LG_ENDBR			endbr64
 
-/* MDS and its kin (VERW), as the kernel does it on its way to user mode; \sel is memory with a writable data selector. */
+/*
+ * MDS and its kin (VERW), as the kernel does it on its way to user mode; \sel
+ * is memory with a writable data selector.
+ */
 .macro LG_CLEAR_BUFFERS sel:req
 #ifdef X86_FEATURE_CLEAR_CPU_BUF
 	ALTERNATIVE "jmp .Lno_verw_\@", "", X86_FEATURE_CLEAR_CPU_BUF
@@ -32,18 +42,33 @@
 .endm
 
 /*
- * After ring 3, before the first RET: untrain what AMD's return predictor learnt, fill the return stack buffer,
- * overwrite the branch history (200 taken branches; the longest history known keeps 194). Clobbers RAX, RCX, RDX, flags;
- * needs 256 bytes of stack.
+ * After ring 3, before the first RET: untrain what AMD's return predictor
+ * learnt, fill the return stack buffer, overwrite the branch history (200 taken
+ * branches; the longest history known keeps 194). Clobbers RAX, RCX, RDX,
+ * flags; needs 256 bytes of stack.
  */
 .macro LG_LEAVE_RING3
-	UNTRAIN_RET
+	CALL_UNTRAIN_RET
+#ifdef X86_FEATURE_CALL_DEPTH
+	ALTERNATIVE "", __stringify(RESET_CALL_DEPTH), X86_FEATURE_CALL_DEPTH
+#endif
+	/*
+	 * The kernel's own function for this is KVM's alone in newer versions.
+	 */
+	ALTERNATIVE "jmp .Lno_ibpb_\@", "", X86_FEATURE_ENTRY_IBPB
+	mov	$MSR_IA32_PRED_CMD, %ecx
+	mov	$PRED_CMD_IBPB, %eax
+	xor	%edx, %edx
+	wrmsr
+.Lno_ibpb_\@:
 	ALTERNATIVE "jmp .Lno_rsb_\@", "", X86_FEATURE_RSB_CTXSW
 	mov	$16, %eax
 .Lfill_\@:
+	ANNOTATE_INTRA_FUNCTION_CALL
 	call	.Lfirst_\@
 	int3
 .Lfirst_\@:
+	ANNOTATE_INTRA_FUNCTION_CALL
 	call	.Lsecond_\@
 	int3
 .Lsecond_\@:

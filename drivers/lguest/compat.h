@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Differences between the kernels that lguest is built for, 6.1 to the newest, for C; compat-asm.h has those of assembly.
- * Nowhere else is LINUX_VERSION_CODE asked.
+ * Differences between the kernels that lguest is built for, 6.1 to the newest,
+ * for C; compat-asm.h has those of assembly. Nowhere else is LINUX_VERSION_CODE
+ * asked.
  */
 #ifndef _LGUEST_COMPAT_H
 #define _LGUEST_COMPAT_H
 
 #include <linux/hrtimer.h>
 #include <linux/version.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#include <asm/cpuid/api.h>
+#endif
 
 #ifndef CONFIG_USER_RETURN_NOTIFIER
 #error "lguest needs CONFIG_USER_RETURN_NOTIFIER (a kernel with KVM has it)"
 #endif
 
-static inline void lg_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
-				    clockid_t clock, enum hrtimer_mode mode)
+/* MSRs of 64 bits: renamed from "l" to "q" in 6.16. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define rdmsrq(msr, value) rdmsrl(msr, value)
+#define wrmsrq(msr, value) wrmsrl(msr, value)
+#define rdmsrq_safe(msr, value) rdmsrl_safe(msr, value)
+#endif
+
+static inline void
+lg_hrtimer_setup(struct hrtimer *timer,
+		 enum hrtimer_restart (*function)(struct hrtimer *),
+		 clockid_t clock, enum hrtimer_mode mode)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
 	hrtimer_setup(timer, function, clock, mode);

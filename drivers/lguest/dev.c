@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/lguest: an open file is a Guest. Here a Guest is made, found by its file, and unmade; what is written goes to
- * request.c, what is read comes from run.c. The file position is the number of the vCPU.
+ * /dev/lguest: an open file is a Guest. Here a Guest is made, found by its
+ * file, and unmade; what is written goes to request.c, what is read comes from
+ * run.c. The file position is the number of the vCPU.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -31,7 +32,8 @@ static int lguest_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static ssize_t lguest_write(struct file *file, const char __user *in, size_t size, loff_t *off)
+static ssize_t lguest_write(struct file *file, const char __user *in,
+			    size_t size, loff_t *off)
 {
 	struct lguest *lg = file->private_data;
 
@@ -40,7 +42,8 @@ static ssize_t lguest_write(struct file *file, const char __user *in, size_t siz
 	return lg_request(lg, &lg->cpu, in, size);
 }
 
-static ssize_t lguest_read(struct file *file, char __user *out, size_t size, loff_t *off)
+static ssize_t lguest_read(struct file *file, char __user *out, size_t size,
+			   loff_t *off)
 {
 	struct lguest *lg = file->private_data;
 	struct lg_cpu *cpu = &lg->cpu;
@@ -70,10 +73,10 @@ static ssize_t lguest_read(struct file *file, char __user *out, size_t size, lof
 }
 
 const struct file_operations lg_fops = {
-	.owner		= THIS_MODULE,
-	.open		= lguest_open,
-	.release	= lguest_release,
-	.read		= lguest_read,
-	.write		= lguest_write,
-	.llseek		= default_llseek,
+	.owner = THIS_MODULE,
+	.open = lguest_open,
+	.release = lguest_release,
+	.read = lguest_read,
+	.write = lguest_write,
+	.llseek = default_llseek,
 };

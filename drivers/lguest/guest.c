@@ -3,6 +3,9 @@
  * A Guest's birth and end, and its registers as the Launcher sees them.
  */
 #include <linux/kernel.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -10,11 +13,12 @@
 #include "lg.h"
 
 /* Flat 4 GiB segments of privilege level 1, accessed. */
-#define BOOT_CODE	0x00cfbb000000ffffULL
-#define BOOT_DATA	0x00cfb3000000ffffULL
+#define BOOT_CODE 0x00cfbb000000ffffULL
+#define BOOT_DATA 0x00cfb3000000ffffULL
 
 /**
- * lg_has_error_code() - does the processor push an error code for this exception?
+ * lg_has_error_code() - does the processor push an error code for this
+ * exception?
  * @vector: 0 .. 31
  *
  * SDM vol. 3, table 6-1.
@@ -24,7 +28,10 @@ bool lg_has_error_code(unsigned int vector)
 	return vector < 32 && (0x60227d00 >> vector) & 1;
 }
 
-/* The state in which a Guest finds itself: Documentation/virt/lguest/guest-interface.rst, "Start". */
+/*
+ * The state in which a Guest finds itself:
+ * Documentation/virt/lguest/guest-interface.rst, "Start".
+ */
 static int reset(struct lg_cpu *cpu, u64 pgdir, u64 start)
 {
 	struct lg_state *state = cpu->state;
@@ -39,11 +46,15 @@ static int reset(struct lg_cpu *cpu, u64 pgdir, u64 start)
 	state->frame.ip = start;
 
 	cpu->paging.cr3 = pgdir;
-	return lg_shadow_set_mode(cpu, X86_CR0_PE | X86_CR0_WP | X86_CR0_PG | X86_CR0_NE | X86_CR0_ET, 0, 0);
+	return lg_shadow_set_mode(cpu,
+				  X86_CR0_PE | X86_CR0_WP | X86_CR0_PG |
+					  X86_CR0_NE | X86_CR0_ET,
+				  0, 0);
 }
 
 /**
- * lg_guest_init() - all that a Guest needs to run, in the state in which it starts
+ * lg_guest_init() - all that a Guest needs to run, in the state in which it
+ * starts
  * @lg: not ready, locked
  * @base: address in the Launcher of Guest-physical 0
  * @pages: of memory
@@ -52,9 +63,11 @@ static int reset(struct lg_cpu *cpu, u64 pgdir, u64 start)
  *
  * The current task becomes the one that runs the vCPU.
  *
- * Return: 0, -ENOMEM, -EFAULT if memory cannot be used; then nothing is left of the attempt.
+ * Return: 0, -ENOMEM, -EFAULT if memory cannot be used; then nothing is left of
+ * the attempt.
  */
-int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages, u64 pgdir, u64 start)
+int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages,
+		  u64 pgdir, u64 start)
 {
 	struct lg_cpu *cpu = &lg->cpu;
 	int err;
@@ -84,7 +97,10 @@ no_shadow:
 	return err;
 }
 
-/* The file is closed: nobody runs the vCPU any more, nobody can raise its interrupts. */
+/*
+ * The file is closed: nobody runs the vCPU any more, nobody can raise its
+ * interrupts.
+ */
 void lg_guest_destroy(struct lguest *lg)
 {
 	struct lg_cpu *cpu = &lg->cpu;
@@ -101,7 +117,10 @@ void lg_guest_destroy(struct lguest *lg)
 
 /* ---- Registers ---- */
 
-/* Selectors of CS and SS have RPL 3 in the hardware; the Guest's kernel believes in level 1. */
+/*
+ * Selectors of CS and SS have RPL 3 in the hardware; the Guest's kernel
+ * believes in level 1.
+ */
 static u16 shown_selector(struct lg_cpu *cpu, u64 sel)
 {
 	return (sel & ~3) | (cpu->user ? 3 : 1);
@@ -113,15 +132,24 @@ static u64 *general_register(struct lg_cpu *cpu, u64 which)
 	struct lg_frame *frame = &cpu->state->frame;
 
 	switch (which) {
-	case LGUEST_REG_AX: return &regs->ax;
-	case LGUEST_REG_BX: return &regs->bx;
-	case LGUEST_REG_CX: return &regs->cx;
-	case LGUEST_REG_DX: return &regs->dx;
-	case LGUEST_REG_SI: return &regs->si;
-	case LGUEST_REG_DI: return &regs->di;
-	case LGUEST_REG_BP: return &regs->bp;
-	case LGUEST_REG_SP: return &frame->sp;
-	case LGUEST_REG_IP: return &frame->ip;
+	case LGUEST_REG_AX:
+		return &regs->ax;
+	case LGUEST_REG_BX:
+		return &regs->bx;
+	case LGUEST_REG_CX:
+		return &regs->cx;
+	case LGUEST_REG_DX:
+		return &regs->dx;
+	case LGUEST_REG_SI:
+		return &regs->si;
+	case LGUEST_REG_DI:
+		return &regs->di;
+	case LGUEST_REG_BP:
+		return &regs->bp;
+	case LGUEST_REG_SP:
+		return &frame->sp;
+	case LGUEST_REG_IP:
+		return &frame->ip;
 	}
 	return NULL;
 }
@@ -131,10 +159,14 @@ static u16 *data_selector(struct lg_cpu *cpu, u64 which)
 	struct lg_regs *regs = &cpu->state->regs;
 
 	switch (which) {
-	case LGUEST_REG_DS: return &regs->ds;
-	case LGUEST_REG_ES: return &regs->es;
-	case LGUEST_REG_FS: return &regs->fs;
-	case LGUEST_REG_GS: return &regs->gs;
+	case LGUEST_REG_DS:
+		return &regs->ds;
+	case LGUEST_REG_ES:
+		return &regs->es;
+	case LGUEST_REG_FS:
+		return &regs->fs;
+	case LGUEST_REG_GS:
+		return &regs->gs;
 	}
 	return NULL;
 }
@@ -164,7 +196,8 @@ int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value)
 	}
 	switch (which) {
 	case LGUEST_REG_FLAGS:
-		*value = (frame->flags & ~(u64)X86_EFLAGS_IF) | X86_EFLAGS_FIXED |
+		*value = (frame->flags & ~(u64)X86_EFLAGS_IF) |
+			 X86_EFLAGS_FIXED |
 			 (lg_virtual_if(cpu) ? X86_EFLAGS_IF : 0);
 		return 0;
 	case LGUEST_REG_CS:
@@ -198,16 +231,18 @@ int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value)
  * @which: LGUEST_REG_*; control registers and the level can be read only
  * @value: a word of the Guest's
  *
- * Selectors need not be good: a bad one is found at the next entry and ends the Guest, or becomes null.
+ * Selectors need not be good: a bad one is found at the next entry and ends the
+ * Guest, or becomes null.
  *
  * Context: may sleep.
  * Return: 0, or -EINVAL.
  */
 int lg_set_register(struct lg_cpu *cpu, u64 which, u64 value)
 {
-	const u64 settable = X86_EFLAGS_CF | X86_EFLAGS_FIXED | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF |
-			     X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_OF |
-			     X86_EFLAGS_AC | X86_EFLAGS_ID;
+	const u64 settable = X86_EFLAGS_CF | X86_EFLAGS_FIXED | X86_EFLAGS_PF |
+			     X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF |
+			     X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF |
+			     X86_EFLAGS_OF | X86_EFLAGS_AC | X86_EFLAGS_ID;
 	u64 *general = general_register(cpu, which);
 	u16 *selector = data_selector(cpu, which);
 
@@ -250,7 +285,8 @@ static int code_bytes(struct lg_cpu *cpu, u8 *code, int max)
 	int n;
 
 	for (n = 0; n < max; n++) {
-		if (lg_read_gva(cpu, (u32)(gva + n), &code[n], 1, cpu->user ? LG_PF_USER : 0))
+		if (lg_read_gva(cpu, (u32)(gva + n), &code[n], 1,
+				cpu->user ? LG_PF_USER : 0))
 			break;
 	}
 	cpu->fault = kept;
@@ -260,10 +296,11 @@ static int code_bytes(struct lg_cpu *cpu, u8 *code, int max)
 /**
  * lg_kill() - the Guest has broken a rule and ends (G1)
  * @cpu: vCPU of the running task
- * @fmt: a sentence without its stop, which begins so that it can follow "The guest ended: "
+ * @fmt: a sentence without its stop, which begins so that it can follow "The
+ * guest ended: "
  *
- * The first end counts. The Launcher reads sentence, registers and code from the next read(); the host's log gets one line,
- * rate limited.
+ * The first end counts. The Launcher reads sentence, registers and code from
+ * the next read(); the host's log gets one line, rate limited.
  *
  * Context: may sleep.
  * Return: LG_LAUNCHER.
@@ -281,23 +318,28 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 	if (cpu->lg->dead)
 		return LG_LAUNCHER;
 
-	cpu->exit = (struct lguest_exit) { .reason = LGUEST_EXIT_DEATH };
+	cpu->exit = (struct lguest_exit){ .reason = LGUEST_EXIT_DEATH };
 	va_start(args, fmt);
 	n = vscnprintf(text, LGUEST_TEXT_MAX, fmt, args);
 	va_end(args);
-	pr_info_ratelimited("lguest: guest of %s[%d] ended: %s\n", current->comm, task_pid_nr(current), text);
+	pr_info_ratelimited("lguest: guest of %s[%d] ended: %s\n",
+			    current->comm, task_pid_nr(current), text);
 
 	bytes = code_bytes(cpu, code, sizeof(code));
-	n += scnprintf(text + n, LGUEST_TEXT_MAX - n,
-		       "\nlevel %s  cs:eip %04x:%08x  eflags %08x  ss:esp %04x:%08x\n"
-		       "eax %08x  ebx %08x  ecx %08x  edx %08x\nesi %08x  edi %08x  ebp %08x\n"
-		       "ds %04x  es %04x  fs %04x  gs %04x\ncr0 %08x  cr2 %08x  cr3 %08x  cr4 %08x\ncode ",
-		       cpu->user ? "user" : "kernel", shown_selector(cpu, f->cs), (u32)f->ip, (u32)f->flags,
-		       shown_selector(cpu, f->ss), (u32)f->sp, (u32)r->ax, (u32)r->bx, (u32)r->cx, (u32)r->dx,
-		       (u32)r->si, (u32)r->di, (u32)r->bp, r->ds, r->es, r->fs, r->gs, (u32)cpu->paging.cr0, cpu->cr2,
-		       (u32)cpu->paging.cr3, (u32)cpu->paging.cr4);
+	n += scnprintf(
+		text + n, LGUEST_TEXT_MAX - n,
+		"\nlevel %s  cs:eip %04x:%08x  eflags %08x  ss:esp %04x:%08x\n"
+		"eax %08x  ebx %08x  ecx %08x  edx %08x\nesi %08x  edi %08x  ebp %08x\n"
+		"ds %04x  es %04x  fs %04x  gs %04x\ncr0 %08x  cr2 %08x  cr3 %08x  cr4 %08x\ncode ",
+		cpu->user ? "user" : "kernel", shown_selector(cpu, f->cs),
+		(u32)f->ip, (u32)f->flags, shown_selector(cpu, f->ss),
+		(u32)f->sp, (u32)r->ax, (u32)r->bx, (u32)r->cx, (u32)r->dx,
+		(u32)r->si, (u32)r->di, (u32)r->bp, r->ds, r->es, r->fs, r->gs,
+		(u32)cpu->paging.cr0, cpu->cr2, (u32)cpu->paging.cr3,
+		(u32)cpu->paging.cr4);
 	if (bytes)
-		n += scnprintf(text + n, LGUEST_TEXT_MAX - n, "%*ph", bytes, code);
+		n += scnprintf(text + n, LGUEST_TEXT_MAX - n, "%*ph", bytes,
+			       code);
 	else
 		n += scnprintf(text + n, LGUEST_TEXT_MAX - n, "cannot be read");
 	scnprintf(text + n, LGUEST_TEXT_MAX - n, "\n");
@@ -309,13 +351,15 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
  * lg_shutdown() - the Guest has asked for its end
  * @cpu: vCPU of the running task
  * @how: LGUEST_SHUTDOWN_*, any other value is a crash
- * @message: of the Guest's, no longer than LGUEST_SHUTDOWN_MESSAGE_MAX with its NUL
+ * @message: of the Guest's, no longer than LGUEST_SHUTDOWN_MESSAGE_MAX with its
+ * NUL
  *
  * Return: LG_LAUNCHER.
  */
 enum lg_next lg_shutdown(struct lg_cpu *cpu, u32 how, const char *message)
 {
-	cpu->exit = (struct lguest_exit) { .reason = LGUEST_EXIT_SHUTDOWN, .value = how };
+	cpu->exit = (struct lguest_exit){ .reason = LGUEST_EXIT_SHUTDOWN,
+					  .value = how };
 	strscpy(cpu->exit.text, message, sizeof(cpu->exit.text));
 	WRITE_ONCE(cpu->lg->dead, true);
 	return LG_LAUNCHER;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hypercalls: what a Guest kernel asks of the Host (arch/x86/include/uapi/asm/lguest.h). The one place where their numbers
- * and arguments are checked (M6). There are no error codes: a wild argument ends the Guest with a sentence.
+ * Hypercalls: what a Guest kernel asks of the Host
+ * (arch/x86/include/uapi/asm/lguest.h). The one place where their numbers and
+ * arguments are checked (M6). There are no error codes: a wild argument ends
+ * the Guest with a sentence.
  */
 #include <linux/ktime.h>
 #include <linux/nospec.h>
@@ -16,11 +18,15 @@ struct hypercall {
 };
 
 /* Where struct lguest_data keeps a field. */
-#define DATA_GPA(cpu, field) ((cpu)->data_gpa + offsetof(struct lguest_data, field))
+#define DATA_GPA(cpu, field) \
+	((cpu)->data_gpa + offsetof(struct lguest_data, field))
 
 static enum lg_next data_gone(struct lg_cpu *cpu)
 {
-	return lg_kill(cpu, "its struct lguest_data at %#llx cannot be reached any more", cpu->data_gpa);
+	return lg_kill(
+		cpu,
+		"its struct lguest_data at %#llx cannot be reached any more",
+		cpu->data_gpa);
 }
 
 static enum lg_next hc_flush_async(struct lg_cpu *cpu, const u32 *arg)
@@ -37,13 +43,23 @@ static enum lg_next hc_init(struct lg_cpu *cpu, const u32 *arg)
 
 	if (cpu->data_gpa)
 		return lg_kill(cpu, "LGUEST_INIT a second time");
-	/* 0 would mean "not yet"; no kernel puts it there, as the boot parameters are. */
+	/*
+	 * 0 would mean "not yet"; no kernel puts it there, as the boot
+	 * parameters are.
+	 */
 	if (!gpa || !lg_gpa_ok(cpu->lg, gpa, sizeof(data)))
-		return lg_kill(cpu, "LGUEST_INIT with lguest_data at %#llx, outside memory", gpa);
+		return lg_kill(
+			cpu,
+			"LGUEST_INIT with lguest_data at %#llx, outside memory",
+			gpa);
 	if (lg_read_gpa(cpu, gpa, &data, sizeof(data)))
-		return lg_kill(cpu, "LGUEST_INIT with lguest_data at %#llx, which cannot be read", gpa);
+		return lg_kill(
+			cpu,
+			"LGUEST_INIT with lguest_data at %#llx, which cannot be read",
+			gpa);
 	if (data.syscall_vec > 255)
-		return lg_kill(cpu, "LGUEST_INIT with system call vector %u", data.syscall_vec);
+		return lg_kill(cpu, "LGUEST_INIT with system call vector %u",
+			       data.syscall_vec);
 
 	cpu->noirq_iret = data.noirq_iret;
 	cpu->kernel_address = data.kernel_address;
@@ -53,11 +69,16 @@ static enum lg_next hc_init(struct lg_cpu *cpu, const u32 *arg)
 	data.time[1] = now.tv_nsec;
 	data.tsc_khz = check_tsc_unstable() ? 0 : tsc_khz;
 	data.reserve_mem = 0;
-	if (lg_write_gpa(cpu, gpa + offsetof(struct lguest_data, time), data.time, sizeof(data.time)) ||
-	    lg_write_gpa(cpu, gpa + offsetof(struct lguest_data, tsc_khz), &data.tsc_khz, sizeof(data.tsc_khz)) ||
-	    lg_write_gpa(cpu, gpa + offsetof(struct lguest_data, reserve_mem), &data.reserve_mem,
-			 sizeof(data.reserve_mem)))
-		return lg_kill(cpu, "LGUEST_INIT with lguest_data at %#llx, which cannot be written", gpa);
+	if (lg_write_gpa(cpu, gpa + offsetof(struct lguest_data, time),
+			 data.time, sizeof(data.time)) ||
+	    lg_write_gpa(cpu, gpa + offsetof(struct lguest_data, tsc_khz),
+			 &data.tsc_khz, sizeof(data.tsc_khz)) ||
+	    lg_write_gpa(cpu, gpa + offsetof(struct lguest_data, reserve_mem),
+			 &data.reserve_mem, sizeof(data.reserve_mem)))
+		return lg_kill(
+			cpu,
+			"LGUEST_INIT with lguest_data at %#llx, which cannot be written",
+			gpa);
 	cpu->data_gpa = gpa;
 	return LG_RUN;
 }
@@ -68,13 +89,22 @@ static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u32 *arg)
 	unsigned int i;
 
 	for (i = 0; i < sizeof(message) - 1; i++) {
-		if (!lg_gpa_ok(cpu->lg, (u64)arg[0] + i, 1) || lg_read_gpa(cpu, (u64)arg[0] + i, &message[i], 1))
-			return lg_kill(cpu, "SHUTDOWN with a message at %#x, outside memory", arg[0]);
+		if (!lg_gpa_ok(cpu->lg, (u64)arg[0] + i, 1) ||
+		    lg_read_gpa(cpu, (u64)arg[0] + i, &message[i], 1))
+			return lg_kill(
+				cpu,
+				"SHUTDOWN with a message at %#x, outside memory",
+				arg[0]);
 		if (!message[i])
 			break;
-		/* It may be shown on a terminal, whose control the Guest shall not have. */
+		/*
+		 * It may be shown on a terminal, whose control the Guest shall
+		 * not have.
+		 */
 		if ((u8)message[i] < ' ' || message[i] == 0x7f)
-			message[i] = message[i] == '\n' || message[i] == '\t' ? ' ' : '?';
+			message[i] = message[i] == '\n' || message[i] == '\t' ?
+					     ' ' :
+					     '?';
 	}
 	message[i] = 0;
 	return lg_shutdown(cpu, arg[1], message);
@@ -83,9 +113,15 @@ static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u32 *arg)
 static enum lg_next hc_new_pgtable(struct lg_cpu *cpu, const u32 *arg)
 {
 	if (!lg_gpa_ok(cpu->lg, arg[0], sizeof(u64)))
-		return lg_kill(cpu, "NEW_PGTABLE with a page directory at %#x, outside memory", arg[0]);
+		return lg_kill(
+			cpu,
+			"NEW_PGTABLE with a page directory at %#x, outside memory",
+			arg[0]);
 	if (lg_shadow_load_cr3(cpu, arg[0], false))
-		return lg_kill(cpu, "NEW_PGTABLE with a page directory at %#x that the processor would refuse", arg[0]);
+		return lg_kill(
+			cpu,
+			"NEW_PGTABLE with a page directory at %#x that the processor would refuse",
+			arg[0]);
 	return LG_RUN;
 }
 
@@ -106,12 +142,18 @@ static enum lg_next hc_load_idt_entry(struct lg_cpu *cpu, const u32 *arg)
 
 	if (arg[0] >= LG_IDT_ENTRIES)
 		return lg_kill(cpu, "LOAD_IDT_ENTRY with vector %u", arg[0]);
-	/* Never the Guest's: NMI, double fault, the reserved one, and the vector of hypercalls. */
-	if (arg[0] == X86_TRAP_NMI || arg[0] == X86_TRAP_DF || arg[0] == X86_TRAP_SPURIOUS ||
-	    arg[0] == LGUEST_TRAP_ENTRY)
+	/*
+	 * Never the Guest's: NMI, double fault, the reserved one, and the
+	 * vector of hypercalls.
+	 */
+	if (arg[0] == X86_TRAP_NMI || arg[0] == X86_TRAP_DF ||
+	    arg[0] == X86_TRAP_SPURIOUS || arg[0] == LGUEST_TRAP_ENTRY)
 		return LG_RUN;
 	if (present && type != 0xe && type != 0xf)
-		return lg_kill(cpu, "LOAD_IDT_ENTRY for vector %u with a gate of type %#x", arg[0], type);
+		return lg_kill(
+			cpu,
+			"LOAD_IDT_ENTRY for vector %u with a gate of type %#x",
+			arg[0], type);
 	cpu->idt[arg[0]] = present ? gate : 0;
 	return LG_RUN;
 }
@@ -178,8 +220,11 @@ static enum lg_next hc_load_tls(struct lg_cpu *cpu, const u32 *arg)
 	u64 tls[3];
 	unsigned int i;
 
-	if (!lg_gpa_ok(cpu->lg, arg[0], sizeof(tls)) || lg_read_gpa(cpu, arg[0], tls, sizeof(tls)))
-		return lg_kill(cpu, "LOAD_TLS with descriptors at %#x, outside memory", arg[0]);
+	if (!lg_gpa_ok(cpu->lg, arg[0], sizeof(tls)) ||
+	    lg_read_gpa(cpu, arg[0], tls, sizeof(tls)))
+		return lg_kill(
+			cpu, "LOAD_TLS with descriptors at %#x, outside memory",
+			arg[0]);
 	for (i = 0; i < ARRAY_SIZE(tls); i++)
 		lg_segment_set(cpu, GDT_ENTRY_GUEST_TLS + i, tls[i]);
 	return LG_RUN;
@@ -187,7 +232,8 @@ static enum lg_next hc_load_tls(struct lg_cpu *cpu, const u32 *arg)
 
 static enum lg_next hc_notify(struct lg_cpu *cpu, const u32 *arg)
 {
-	cpu->exit = (struct lguest_exit) { .reason = LGUEST_EXIT_NOTIFY, .gpa = arg[0] };
+	cpu->exit = (struct lguest_exit){ .reason = LGUEST_EXIT_NOTIFY,
+					  .gpa = arg[0] };
 	return LG_LAUNCHER;
 }
 
@@ -195,7 +241,10 @@ static enum lg_next hc_load_gdt_entry(struct lg_cpu *cpu, const u32 *arg)
 {
 	if (arg[0] >= LG_SEG_GDT_ENTRIES)
 		return lg_kill(cpu, "LOAD_GDT_ENTRY with index %u", arg[0]);
-	/* System descriptors are not for the Guest to load: its TSS, LDT and double-fault TSS slots. */
+	/*
+	 * System descriptors are not for the Guest to load: its TSS, LDT and
+	 * double-fault TSS slots.
+	 */
 	if (arg[0] == 16 || arg[0] == 17 || arg[0] == 31)
 		return LG_RUN;
 	lg_segment_set(cpu, arg[0], (u64)arg[2] << 32 | arg[1]);
@@ -209,23 +258,23 @@ static enum lg_next hc_send_interrupts(struct lg_cpu *cpu, const u32 *arg)
 }
 
 static const struct hypercall hypercalls[] = {
-	[LHCALL_FLUSH_ASYNC]		= { hc_flush_async, "FLUSH_ASYNC" },
-	[LHCALL_LGUEST_INIT]		= { hc_init, "LGUEST_INIT" },
-	[LHCALL_SHUTDOWN]		= { hc_shutdown, "SHUTDOWN" },
-	[LHCALL_NEW_PGTABLE]		= { hc_new_pgtable, "NEW_PGTABLE" },
-	[LHCALL_FLUSH_TLB]		= { hc_flush_tlb, "FLUSH_TLB" },
-	[LHCALL_LOAD_IDT_ENTRY]		= { hc_load_idt_entry, "LOAD_IDT_ENTRY" },
-	[LHCALL_SET_STACK]		= { hc_set_stack, "SET_STACK" },
-	[LHCALL_TS]			= { hc_ts, "TS" },
-	[LHCALL_SET_CLOCKEVENT]		= { hc_set_clockevent, "SET_CLOCKEVENT" },
-	[LHCALL_HALT]			= { hc_halt, "HALT" },
-	[LHCALL_SET_PMD]		= { hc_set_pmd, "SET_PMD" },
-	[LHCALL_SET_PTE]		= { hc_set_pte, "SET_PTE" },
-	[LHCALL_SET_PGD]		= { hc_set_pgd, "SET_PGD" },
-	[LHCALL_LOAD_TLS]		= { hc_load_tls, "LOAD_TLS" },
-	[LHCALL_NOTIFY]			= { hc_notify, "NOTIFY" },
-	[LHCALL_LOAD_GDT_ENTRY]		= { hc_load_gdt_entry, "LOAD_GDT_ENTRY" },
-	[LHCALL_SEND_INTERRUPTS]	= { hc_send_interrupts, "SEND_INTERRUPTS" },
+	[LHCALL_FLUSH_ASYNC] = { hc_flush_async, "FLUSH_ASYNC" },
+	[LHCALL_LGUEST_INIT] = { hc_init, "LGUEST_INIT" },
+	[LHCALL_SHUTDOWN] = { hc_shutdown, "SHUTDOWN" },
+	[LHCALL_NEW_PGTABLE] = { hc_new_pgtable, "NEW_PGTABLE" },
+	[LHCALL_FLUSH_TLB] = { hc_flush_tlb, "FLUSH_TLB" },
+	[LHCALL_LOAD_IDT_ENTRY] = { hc_load_idt_entry, "LOAD_IDT_ENTRY" },
+	[LHCALL_SET_STACK] = { hc_set_stack, "SET_STACK" },
+	[LHCALL_TS] = { hc_ts, "TS" },
+	[LHCALL_SET_CLOCKEVENT] = { hc_set_clockevent, "SET_CLOCKEVENT" },
+	[LHCALL_HALT] = { hc_halt, "HALT" },
+	[LHCALL_SET_PMD] = { hc_set_pmd, "SET_PMD" },
+	[LHCALL_SET_PTE] = { hc_set_pte, "SET_PTE" },
+	[LHCALL_SET_PGD] = { hc_set_pgd, "SET_PGD" },
+	[LHCALL_LOAD_TLS] = { hc_load_tls, "LOAD_TLS" },
+	[LHCALL_NOTIFY] = { hc_notify, "NOTIFY" },
+	[LHCALL_LOAD_GDT_ENTRY] = { hc_load_gdt_entry, "LOAD_GDT_ENTRY" },
+	[LHCALL_SEND_INTERRUPTS] = { hc_send_interrupts, "SEND_INTERRUPTS" },
 };
 
 static enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number, const u32 *arg)
@@ -236,13 +285,15 @@ static enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number, const u32 *arg)
 	if (!hypercalls[number].handle)
 		return lg_kill(cpu, "unknown hypercall %u", number);
 	if (!cpu->data_gpa && number != LHCALL_LGUEST_INIT)
-		return lg_kill(cpu, "hypercall %u (%s) before LGUEST_INIT", number, hypercalls[number].name);
+		return lg_kill(cpu, "hypercall %u (%s) before LGUEST_INIT",
+			       number, hypercalls[number].name);
 	return hypercalls[number].handle(cpu, arg);
 }
 
 /*
- * Works off the asynchronous ring: the calls that waited when the status bytes were copied, in order from our own cursor on.
- * At most one round, however fast the Guest or its Launcher puts new ones in.
+ * Works off the asynchronous ring: the calls that waited when the status bytes
+ * were copied, in order from our own cursor on. At most one round, however fast
+ * the Guest or its Launcher puts new ones in.
  */
 static enum lg_next do_async(struct lg_cpu *cpu)
 {
@@ -253,22 +304,26 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 	unsigned int i, at;
 
 	/* Nearly always there is none: one byte says so. */
-	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status[cpu->next_hcall]), status, 1))
+	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status[cpu->next_hcall]),
+			status, 1))
 		return data_gone(cpu);
 	if (status[0] != LGUEST_HCALL_WAITING)
 		return LG_RUN;
 
-	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status), status, sizeof(status)))
+	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status), status,
+			sizeof(status)))
 		return data_gone(cpu);
 	for (i = 0; i < LGUEST_HCALL_RING; i++) {
 		at = cpu->next_hcall;
 		if (status[at] != LGUEST_HCALL_WAITING)
 			break;
-		if (lg_read_gpa(cpu, DATA_GPA(cpu, hcalls[at]), &call, sizeof(call)))
+		if (lg_read_gpa(cpu, DATA_GPA(cpu, hcalls[at]), &call,
+				sizeof(call)))
 			return data_gone(cpu);
 		cpu->next_hcall = (at + 1) % LGUEST_HCALL_RING;
 		next = do_hypercall(cpu, call.number, call.arg);
-		if (lg_write_gpa(cpu, DATA_GPA(cpu, hcall_status[at]), &done, sizeof(done)))
+		if (lg_write_gpa(cpu, DATA_GPA(cpu, hcall_status[at]), &done,
+				 sizeof(done)))
 			return data_gone(cpu);
 		if (next != LG_RUN)
 			return next;
@@ -277,10 +332,12 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 }
 
 /**
- * lg_hypercall() - the hypercall in the Guest's registers, after those that wait in its ring
+ * lg_hypercall() - the hypercall in the Guest's registers, after those that
+ * wait in its ring
  * @cpu: vCPU of the running task, in Guest kernel mode behind its INT
  *
- * If one of the ring leaves something for the Launcher, the rest and the call itself wait for the next read().
+ * If one of the ring leaves something for the Launcher, the rest and the call
+ * itself wait for the next read().
  *
  * Context: may sleep.
  */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests of the Launcher: what is written to /dev/lguest (include/uapi/linux/lguest.h). The one place where its words are
- * checked (M6). A Launcher may be anyone who was given the file; so each request either does what it says or does nothing.
+ * Requests of the Launcher: what is written to /dev/lguest
+ * (include/uapi/linux/lguest.h). The one place where its words are checked
+ * (M6). A Launcher may be anyone who was given the file; so each request either
+ * does what it says or does nothing.
  */
 #include <linux/compat.h>
 #include <linux/mm.h>
@@ -14,19 +16,21 @@
 #include "lg.h"
 
 /* Most words that any request takes, itself included. */
-#define MAX_WORDS	6
+#define MAX_WORDS 6
 
 struct request {
-	int (*handle)(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args);
+	int (*handle)(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		      unsigned int args);
 	u8 min_args, max_args;
-	bool own_task;			/* only by the task that runs the vCPU */
+	bool own_task; /* only by the task that runs the vCPU */
 };
 
 /**
  * lg_may_run() - may the current task run this vCPU, and does it exist?
  * @cpu: the vCPU
  *
- * The task must still have the memory that it gave to the Guest: not so after an exec().
+ * The task must still have the memory that it gave to the Guest: not so after
+ * an exec().
  *
  * Return: 0, -EINVAL before INITIALIZE, -EPERM for any other task.
  */
@@ -39,7 +43,8 @@ int lg_may_run(struct lg_cpu *cpu)
 	return 0;
 }
 
-static int initialize(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int initialize(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		      unsigned int args)
 {
 	u64 base = arg[0], pages = arg[1], pgdir = arg[2], start = arg[3];
 	int err;
@@ -49,9 +54,11 @@ static int initialize(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, uns
 	if (lg->ready)
 		goto out;
 	err = -EINVAL;
-	if (!pages || pages > LGUEST_MAX_PFN || !PAGE_ALIGNED(base) || base > ULONG_MAX - (pages << PAGE_SHIFT))
+	if (!pages || pages > LGUEST_MAX_PFN || !PAGE_ALIGNED(base) ||
+	    base > ULONG_MAX - (pages << PAGE_SHIFT))
 		goto out;
-	if (!PAGE_ALIGNED(pgdir) || pgdir >= pages << PAGE_SHIFT || start >= pages << PAGE_SHIFT)
+	if (!PAGE_ALIGNED(pgdir) || pgdir >= pages << PAGE_SHIFT ||
+	    start >= pages << PAGE_SHIFT)
 		goto out;
 
 	err = lg_guest_init(lg, base, pages, pgdir, start);
@@ -62,7 +69,8 @@ out:
 	return err;
 }
 
-static int irq(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int irq(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+	       unsigned int args)
 {
 	if (arg[0] >= LGUEST_IRQ_LINES)
 		return -EINVAL;
@@ -70,7 +78,8 @@ static int irq(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned i
 	return 0;
 }
 
-static int brk(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int brk(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+	       unsigned int args)
 {
 	if (arg[0] > 1)
 		return -EINVAL;
@@ -80,7 +89,8 @@ static int brk(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned i
 	return 0;
 }
 
-static int getreg(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int getreg(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		  unsigned int args)
 {
 	u64 value;
 	int err;
@@ -91,12 +101,14 @@ static int getreg(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigne
 	return put_user(value, (u64 __user *)u64_to_user_ptr(arg[1]));
 }
 
-static int setreg(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int setreg(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		  unsigned int args)
 {
 	return lg_set_register(cpu, arg[0], arg[1]);
 }
 
-static int trap(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int trap(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		unsigned int args)
 {
 	if (arg[0] >= 32)
 		return -EINVAL;
@@ -104,22 +116,26 @@ static int trap(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned 
 	return 0;
 }
 
-static int answer(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg, unsigned int args)
+static int answer(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		  unsigned int args)
 {
 	return -EINVAL;
 }
 
 static const struct request requests[] = {
-	[LHREQ_INITIALIZE]	= { initialize, 4, 4, false },
-	[LHREQ_IRQ]		= { irq, 1, 1, false },
-	[LHREQ_BREAK]		= { brk, 1, 1, false },
-	[LHREQ_GETREG]		= { getreg, 2, 2, true },
-	[LHREQ_SETREG]		= { setreg, 2, 2, true },
-	[LHREQ_TRAP]		= { trap, 1, 1, true },
-	[LHREQ_ANSWER]		= { answer, 1, 2, true },
+	[LHREQ_INITIALIZE] = { initialize, 4, 4, false },
+	[LHREQ_IRQ] = { irq, 1, 1, false },
+	[LHREQ_BREAK] = { brk, 1, 1, false },
+	[LHREQ_GETREG] = { getreg, 2, 2, true },
+	[LHREQ_SETREG] = { setreg, 2, 2, true },
+	[LHREQ_TRAP] = { trap, 1, 1, true },
+	[LHREQ_ANSWER] = { answer, 1, 2, true },
 };
 
-/* Words of the writing program's size become u64; returns how many, or an errno. */
+/*
+ * Words of the writing program's size become u64; returns how many, or an
+ * errno.
+ */
 static int read_words(const char __user *in, size_t size, u64 *words)
 {
 	size_t word = in_compat_syscall() ? sizeof(u32) : sizeof(u64);
@@ -128,7 +144,8 @@ static int read_words(const char __user *in, size_t size, u64 *words)
 
 	if (!n || n > MAX_WORDS || size % word)
 		return -EINVAL;
-	if (copy_from_user(word == sizeof(u32) ? (void *)narrow : (void *)words, in, size))
+	if (copy_from_user(word == sizeof(u32) ? (void *)narrow : (void *)words,
+			   in, size))
 		return -EFAULT;
 	for (i = 0; word == sizeof(u32) && i < n; i++)
 		words[i] = narrow[i];
@@ -143,9 +160,11 @@ static int read_words(const char __user *in, size_t size, u64 *words)
  * @size: bytes of them
  *
  * Context: any task that has the file; may sleep.
- * Return: @size, or the errno that include/uapi/linux/lguest.h has for the request.
+ * Return: @size, or the errno that include/uapi/linux/lguest.h has for the
+ * request.
  */
-ssize_t lg_request(struct lguest *lg, struct lg_cpu *cpu, const char __user *in, size_t size)
+ssize_t lg_request(struct lguest *lg, struct lg_cpu *cpu, const char __user *in,
+		   size_t size)
 {
 	const struct request *request;
 	u64 words[MAX_WORDS];
@@ -157,7 +176,8 @@ ssize_t lg_request(struct lguest *lg, struct lg_cpu *cpu, const char __user *in,
 	if (words[0] >= ARRAY_SIZE(requests))
 		return -EINVAL;
 	request = &requests[array_index_nospec(words[0], ARRAY_SIZE(requests))];
-	if (!request->handle || n - 1 < request->min_args || n - 1 > request->max_args)
+	if (!request->handle || n - 1 < request->min_args ||
+	    n - 1 > request->max_args)
 		return -EINVAL;
 
 	if (request->handle != initialize) {

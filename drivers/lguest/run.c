@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The run loop: enter the Guest, look why it came back, do what that asks, until the Launcher is needed. The loop knows which
- * room an exit goes to and nothing of what is done there.
+ * The run loop: enter the Guest, look why it came back, do what that asks,
+ * until the Launcher is needed. The loop knows which room an exit goes to and
+ * nothing of what is done there.
  *
- * One turn begins with nothing owed to anybody: kicks, signals, rescheduling, what waits of a hypercall, interrupts for the
- * Guest are seen to before each entry. A Guest that never exits by itself is brought back by the host's own interrupts.
+ * One turn begins with nothing owed to anybody: kicks, signals, rescheduling,
+ * what waits of a hypercall, interrupts for the Guest are seen to before each
+ * entry. A Guest that never exits by itself is brought back by the host's own
+ * interrupts.
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -13,7 +16,10 @@
 
 #include "lg.h"
 
-/* A hardware page fault: ours to resolve, the Guest's own, or an access to a device. */
+/*
+ * A hardware page fault: ours to resolve, the Guest's own, or an access to a
+ * device.
+ */
 static enum lg_next page_fault(struct lg_cpu *cpu, u64 gva, u32 error)
 {
 	u64 gpa;
@@ -28,22 +34,28 @@ static enum lg_next page_fault(struct lg_cpu *cpu, u64 gva, u32 error)
 	case LG_SHADOW_GONE:
 		break;
 	}
-	return lg_kill(cpu, "the Launcher's memory behind address %#llx is gone or may not be used so", gva);
+	return lg_kill(
+		cpu,
+		"the Launcher's memory behind address %#llx is gone or may not be used so",
+		gva);
 }
 
 /*
- * The processor would not load what the Guest's registers say (S3). A data selector whose descriptor went away since it was
- * loaded becomes null, and the Guest faults when it uses it; without code or stack there is no Guest.
+ * The processor would not load what the Guest's registers say (S3). A data
+ * selector whose descriptor went away since it was loaded becomes null, and the
+ * Guest faults when it uses it; without code or stack there is no Guest.
  */
 static enum lg_next entry_refused(struct lg_cpu *cpu)
 {
 	struct lg_state *state = cpu->state;
-	u16 *data[] = { &state->regs.ds, &state->regs.es, &state->regs.fs, &state->regs.gs };
+	u16 *data[] = { &state->regs.ds, &state->regs.es, &state->regs.fs,
+			&state->regs.gs };
 	u32 vector = state->abort_vector, error = state->abort_error;
 	bool found = false;
 	unsigned int i;
 
-	if (vector == X86_TRAP_NMI || vector == X86_TRAP_MC || vector == X86_TRAP_DB)
+	if (vector == X86_TRAP_NMI || vector == X86_TRAP_MC ||
+	    vector == X86_TRAP_DB)
 		return LG_RUN;
 	if ((vector == X86_TRAP_GP || vector == X86_TRAP_NP) && error) {
 		for (i = 0; i < ARRAY_SIZE(data); i++) {
@@ -55,8 +67,10 @@ static enum lg_next entry_refused(struct lg_cpu *cpu)
 		if (found)
 			return LG_RUN;
 	}
-	return lg_kill(cpu, "its code or stack segment cannot be used (exception %u, error code %#x at the entry)",
-		       vector, error);
+	return lg_kill(
+		cpu,
+		"its code or stack segment cannot be used (exception %u, error code %#x at the entry)",
+		vector, error);
 }
 
 static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
@@ -69,9 +83,12 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 	case LGUEST_TRAP_ENTRY:
 		if (!cpu->user)
 			return lg_hypercall(cpu);
-		/* As if the Guest's kernel had a gate of its own level there. */
+		/*
+		 * As if the Guest's kernel had a gate of its own level there.
+		 */
 		cpu->state->frame.ip -= 2;
-		return lg_deliver(cpu, X86_TRAP_GP, true, LGUEST_TRAP_ENTRY * 8 + 2, false);
+		return lg_deliver(cpu, X86_TRAP_GP, true,
+				  LGUEST_TRAP_ENTRY * 8 + 2, false);
 	case IA32_SYSCALL_VECTOR:
 		return lg_deliver(cpu, vector, false, 0, true);
 	case X86_TRAP_NMI:
@@ -94,7 +111,8 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 /* Something that a halted vCPU wakes up for. */
 static bool has_work(struct lg_cpu *cpu)
 {
-	return READ_ONCE(cpu->kicked) || READ_ONCE(cpu->brk) || !READ_ONCE(cpu->halted);
+	return READ_ONCE(cpu->kicked) || READ_ONCE(cpu->brk) ||
+	       !READ_ONCE(cpu->halted);
 }
 
 /**
@@ -102,7 +120,8 @@ static bool has_work(struct lg_cpu *cpu)
  * @cpu: the vCPU of the running task, which lg_may_run() has found
  *
  * Context: sleeps.
- * Return: 0 with cpu->exit filled; -EINTR when a signal is pending; -ERESTARTNOINTR when the task has work to do on its way to
+ * Return: 0 with cpu->exit filled; -EINTR when a signal is pending;
+ * -ERESTARTNOINTR when the task has work to do on its way to
  * user mode and the call should begin anew.
  */
 int lg_run(struct lg_cpu *cpu)
@@ -118,14 +137,20 @@ int lg_run(struct lg_cpu *cpu)
 			break;
 		}
 		WRITE_ONCE(cpu->kicked, false);
-		/* Whoever kicks after this is noticed by lg_world_enter() or has_work(); whoever kicked before, below. */
+		/*
+		 * Whoever kicks after this is noticed by lg_world_enter() or
+		 * has_work(); whoever kicked before, below.
+		 */
 		smp_mb();
 		if (signal_pending(current)) {
 			err = -EINTR;
 			break;
 		}
 		if (test_thread_flag(TIF_NOTIFY_RESUME)) {
-			/* Task work wants user mode's door; the pending flag makes the kernel restart the call behind it. */
+			/*
+			 * Task work wants user mode's door; the pending flag
+			 * makes the kernel restart the call behind it.
+			 */
 			set_thread_flag(TIF_SIGPENDING);
 			err = -ERESTARTNOINTR;
 			break;
@@ -152,7 +177,8 @@ int lg_run(struct lg_cpu *cpu)
 
 		err = lg_shadow_prepare(cpu);
 		if (err) {
-			lg_kill(cpu, "the Host has no memory for its page tables");
+			lg_kill(cpu,
+				"the Host has no memory for its page tables");
 			err = 0;
 			continue;
 		}

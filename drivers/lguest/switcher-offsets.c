@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes switcher-offsets.h: the layout of switcher.h in numbers for switcher.S. Never linked.
+ * Makes switcher-offsets.h: the layout of switcher.h in numbers for switcher.S.
+ * Never linked.
  */
 #define COMPILE_OFFSETS
 #include <linux/kbuild.h>

@@ -1,29 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The switcher: from the Host's world into the Guest's and back. The narrowest room of all: whoever enters brings a
- * struct lg_state (switcher.h) in RDI, interrupts off, and leaves with the Host whole again.
+ * The switcher: from the Host's world into the Guest's and back. The narrowest
+ * room of all: whoever enters brings a struct lg_state (switcher.h) in RDI,
+ * interrupts off, and leaves with the Host whole again.
  *
- * A processor's world is made of CR3, GDT, IDT, TR, LDT, the selectors, the GS base and a stack. They cannot change in
- * one instruction, and an NMI or a machine check may come between any two. So there are three sets of tables:
+ * A processor's world is made of CR3, GDT, IDT, TR, LDT, the selectors, the GS
+ * base and a stack. They cannot change in one instruction, and an NMI or a
+ * machine check may come between any two. So there are three sets of tables:
  *
  *	host	Linux's own.
- *	T	transition. The IDT's gates name our handlers and use selector __KERNEL_CS, which means the same in the
- *		host's GDT and in T's. T's GDT has both that and our own selectors, and a copy of the host's TSS descriptor.
- *	own	what the processor has while the Guest runs. The GDT holds vetted descriptors of the Guest's (it may have any
- *		low selector for itself) and ours at the top; the IDT's gates use LG_CS.
+ *	T	transition. The IDT's gates name our handlers and use selector
+ *		__KERNEL_CS, which means the same in the host's GDT and in T's.
+ *		T's GDT has both that and our own selectors, and a copy of the
+ *		host's TSS descriptor.
+ *	own	what the processor has while the Guest runs. The GDT holds
+ *		vetted descriptors of the Guest's (it may have any low selector
+ *		for itself) and ours at the top; the IDT's gates use LG_CS.
  *
- * On the way in, T's IDT is loaded first; on the way out, the host's is loaded last. In between every event is ours
- * (S6): no handler of the host ever sees a foreign GDT, TR, GS base, CR3 or stack. What comes in that time is
+ * On the way in, T's IDT is loaded first; on the way out, the host's is loaded
+ * last. In between every event is ours (S6): no handler of the host ever sees a
+ * foreign GDT, TR, GS base, CR3 or stack. What comes in that time is
  *
- *	on the way in	(in_start to in_end): the entry is given up. Nothing of the Guest has changed, its registers
- *			are in memory still. A fault here means that the Guest's selectors or address cannot be entered with.
- *	elsewhere	NMI, #MC: noted, and the way out is continued; #DB: ignored (it can only be a leftover of MOV SS).
+ *	on the way in	(in_start to in_end): the entry is given up. Nothing of
+ *			the Guest has changed, its registers are in memory
+ *			still. A fault here means that its selectors or its
+ *			address cannot be entered with.
+ *	elsewhere	NMI, #MC: noted, and the way out is continued; #DB:
+ *			ignored (it can only be a leftover of MOV SS).
  *
- * Noted ones are given to the host at the end (S8). From an NMI until then there must be no IRET, for it would unblock
- * NMIs while Linux's own handler relies on them being blocked: hence LRETQ in ring0_resume.
+ * Noted ones are given to the host at the end (S8). From an NMI until then
+ * there must be no IRET, for it would unblock NMIs while Linux's own handler
+ * relies on them being blocked: hence LRETQ in ring0_resume.
  *
- * The text is page aligned and alone on its pages, as it is mapped, at its own address, while a Guest runs (S4). It is on
- * the blacklist of kprobes by its section; nothing here may be traced or patched.
+ * The text is page aligned and alone on its pages, as it is mapped, at its own
+ * address, while a Guest runs (S4). It is on the blacklist of kprobes by its
+ * section; nothing here may be traced or patched.
  */
 #include <linux/linkage.h>
 #include <asm/alternative.h>
@@ -35,7 +46,10 @@
 #include "switcher.h"
 #include "switcher-offsets.h"
 
-/* Descriptors of the T set, by offset from the state. The type byte of a descriptor is its sixth. */
+/*
+ * Descriptors of the T set, by offset from the state. The type byte of a
+ * descriptor is its sixth.
+ */
 #define T_OUR_TSS_TYPE	(LG_T_GDT_TABLE + LG_TSS + 5)
 #define T_HOST_TSS_TYPE	(LG_T_GDT_TABLE + GDT_ENTRY_TSS * 8 + 5)
 #define TSS_AVAILABLE	0x89
@@ -49,7 +63,10 @@
 #define EV_FLAGS	32
 #define EV_SP		40
 
-/* Vectors for which the processor pushes an error code: 8, 10-14, 17, 21, 29, 30. */
+/*
+ * Vectors for which the processor pushes an error code: 8, 10-14, 17, 21, 29,
+ * 30.
+ */
 #define PUSHES_ERROR(v)	((0x60227d00 >> (v)) & 1)
 
 	.section .kprobes.text, "ax"
@@ -57,8 +74,9 @@
 SYM_CODE_START(lg_switcher_text)
 	LG_UNWIND_HINT_UNDEFINED
 /*
- * One stub a vector, LG_STUB_SIZE apart. May be entered with any register values and from any ring (S1). PUSH of a byte
- * sign-extends; the vector is cut to a byte again where it is read.
+ * One stub a vector, LG_STUB_SIZE apart. May be entered with any register
+ * values and from any ring (S1). PUSH of a byte sign-extends; the vector is cut
+ * to a byte again where it is read.
  */
 	.set vector, 0
 	.rept LG_VECTORS
@@ -87,8 +105,9 @@ SYM_INNER_LABEL_ALIGN(event, SYM_L_LOCAL)
 	jz	ring0
 
 	/*
-	 * From the Guest. RSP is at the frame's vector, at its fixed place in the state. Any other register is the
-	 * Guest's, and so are DF, AC and, in ring 3's manner, nothing else.
+	 * From the Guest. RSP is at the frame's vector, at its fixed place in
+	 * the state. Any other register is the Guest's, and so are DF, AC and,
+	 * in ring 3's manner, nothing else.
 	 */
 	mov	%rdi, (LG_DI - LG_FRAME_VECTOR)(%rsp)
 	lea	-LG_FRAME_VECTOR(%rsp), %rdi
@@ -115,8 +134,9 @@ SYM_INNER_LABEL_ALIGN(event, SYM_L_LOCAL)
 	je	note_nmi
 
 /*
- * The way out. RDI: the state; RSP: a stack inside it. May be begun anew from any of its own points, as every step only
- * depends on memory that it does not change.
+ * The way out. RDI: the state; RSP: a stack inside it. May be begun anew from
+ * any of its own points, as every step only depends on memory that it does not
+ * change.
  */
 SYM_INNER_LABEL(way_out, SYM_L_LOCAL)
 	LG_UNWIND_HINT_UNDEFINED
@@ -132,29 +152,39 @@ SYM_INNER_LABEL(way_out, SYM_L_LOCAL)
 	push	%rax
 	lretq
 1:
+	/* Only LRETQ comes here, which needs no ENDBR. */
+	ANNOTATE_NOENDBR
 	LG_UNWIND_HINT_UNDEFINED
 	lgdt	LG_HOST_GDT(%rdi)
 	mov	$__KERNEL_DS, %eax
 	mov	%eax, %ss
 	lldt	LG_HOST_LDT(%rdi)
 	/*
-	 * The Launcher's selectors. They were loaded a moment ago and can be loaded again; should one be refused all the
-	 * same, ring0 makes EAX 0 and tries again.
+	 * The Launcher's selectors. They were loaded a moment ago and can be
+	 * loaded again; should one be refused all the same, ring0 makes EAX 0
+	 * and tries again.
 	 */
 	movzwl	LG_HOST_DS(%rdi), %eax
 load_ds:
+	ANNOTATE_NOENDBR
 	mov	%eax, %ds
 	movzwl	LG_HOST_ES(%rdi), %eax
 load_es:
+	ANNOTATE_NOENDBR
 	mov	%eax, %es
 	movzwl	LG_HOST_FS(%rdi), %eax
 load_fs:
+	ANNOTATE_NOENDBR
 	mov	%eax, %fs
 	movzwl	LG_HOST_GS(%rdi), %eax
 load_gs:
+	ANNOTATE_NOENDBR
 	mov	%eax, %gs
 
-	/* KERNEL_GS_BASE was never touched, so that no SWAPGS is needed anywhere. */
+	/*
+	 * KERNEL_GS_BASE was never touched, so that no SWAPGS is needed
+	 * anywhere.
+	 */
 	mov	LG_HOST_GS_BASE(%rdi), %rax
 	ALTERNATIVE "jmp 2f", "", X86_FEATURE_FSGSBASE
 	wrgsbase %rax
@@ -166,7 +196,10 @@ load_gs:
 3:
 	lidt	LG_HOST_IDT(%rdi)
 	mov	LG_HOST_SP(%rdi), %rsp
-	/* The world is whole. NMIs are blocked still if we took one, and INT must be the first to end that (S8). */
+	/*
+	 * The world is whole. NMIs are blocked still if we took one, and INT
+	 * must be the first to end that (S8).
+	 */
 	cmpb	$0, LG_NMI(%rdi)
 	je	4f
 	movb	$0, LG_NMI(%rdi)
@@ -176,7 +209,10 @@ load_gs:
 	movb	$0, LG_MCE(%rdi)
 	int	$X86_TRAP_MC
 5:
-	/* What this host asks of itself between user and kernel, before the first RET and the first indirect branch. */
+	/*
+	 * What this host asks of itself between user and kernel, before the
+	 * first RET and the first indirect branch.
+	 */
 	LG_LEAVE_RING3
 	popfq
 	pop	%r15
@@ -249,8 +285,9 @@ give_up:
 4:	movq	$0, 16(%rsp)			/* the RAX that ring0_resume pops */
 
 /*
- * Continue where the event came, without IRET: IP, CS and FLAGS go just below the stack pointer of that place, where
- * nothing lives (this event's own frame does), and are taken from there.
+ * Continue where the event came, without IRET: IP, CS and FLAGS go just below
+ * the stack pointer of that place, where nothing lives (this event's own frame
+ * does), and are taken from there.
  */
 ring0_resume:
 	LG_UNWIND_HINT_UNDEFINED
@@ -271,7 +308,8 @@ ring0_resume:
 	lretq
 
 /*
- * void lg_switch(struct lg_state *state): into the Guest; returns after its next exit, or when it could not be entered.
+ * void lg_switch(struct lg_state *state): into the Guest; returns after its
+ * next exit, or when it could not be entered.
  */
 SYM_INNER_LABEL_ALIGN(lg_switch, SYM_L_GLOBAL)
 	LG_UNWIND_HINT_FUNC
@@ -289,9 +327,13 @@ SYM_INNER_LABEL_ALIGN(lg_switch, SYM_L_GLOBAL)
 	mov	%fs, LG_HOST_FS(%rdi)
 	mov	%gs, LG_HOST_GS(%rdi)
 	mov	%rsp, LG_HOST_SP(%rdi)
-	/* The stack is the IRETQ frame that C has prepared; there is room below it for events. */
+	/*
+	 * The stack is the IRETQ frame that C has prepared; there is room below
+	 * it for events.
+	 */
 	lea	LG_FRAME_IP(%rdi), %rsp
 in_start:
+	ANNOTATE_NOENDBR
 	lidt	LG_T_IDT(%rdi)
 	lgdt	LG_T_GDT(%rdi)
 	movb	$TSS_AVAILABLE, T_OUR_TSS_TYPE(%rdi)
@@ -306,7 +348,10 @@ in_start:
 	mov	LG_ES_SEL(%rdi), %es
 	mov	LG_FS_SEL(%rdi), %fs
 	mov	LG_GS_SEL(%rdi), %gs
-	/* By MOV, not POP: an event here writes below RSP, and the registers must survive it. */
+	/*
+	 * By MOV, not POP: an event here writes below RSP, and the registers
+	 * must survive it.
+	 */
 	mov	LG_AX(%rdi), %rax
 	mov	LG_BX(%rdi), %rbx
 	mov	LG_CX(%rdi), %rcx
@@ -321,20 +366,25 @@ in_start:
 	mov	LG_R13(%rdi), %r13
 	mov	LG_R14(%rdi), %r14
 	mov	LG_R15(%rdi), %r15
-	/* Buffers that still hold Host data are overwritten; all that is read after this is the Guest's own. */
+	/*
+	 * Buffers that still hold Host data are overwritten; all that is read
+	 * after this is the Guest's own.
+	 */
 	LG_CLEAR_BUFFERS LG_VERW(%rdi)
 	mov	LG_DI(%rdi), %rdi
 	iretq
 in_end:
+	ANNOTATE_NOENDBR
 	int3
 	.balign PAGE_SIZE, 0xcc
 SYM_INNER_LABEL(lg_switcher_text_end, SYM_L_GLOBAL)
 SYM_CODE_END(lg_switcher_text)
 
 /*
- * Gives a vector that the processor took while the Guest ran to the host. The STI holds interrupts back until the INT is
- * done, so that the frame of the interrupted shows interrupts on: Linux 7 puts off what it would do on the way out
- * otherwise, its timer included.
+ * Gives a vector that the processor took while the Guest ran to the host. The
+ * STI holds interrupts back until the INT is done, so that the frame of the
+ * interrupted shows interrupts on: Linux 7 puts off what it would do on the way
+ * out otherwise, its timer included.
  */
 	.section .text
 	.balign LG_STUB_SIZE, 0xcc

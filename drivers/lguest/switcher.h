@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the switcher's assembly and its C half share: the layout of a vCPU's switcher memory.
+ * What the switcher's assembly and its C half share: the layout of a vCPU's
+ * switcher memory.
  *
- * One naturally aligned block of LG_STATE_SIZE per vCPU, so that the assembly finds its start from any stack pointer
- * inside. The first LG_STATE_SHARED bytes are mapped while the Guest runs, at their direct-map address, supervisor,
- * not executable (S4). The rest is read by the Host only.
+ * One naturally aligned block of LG_STATE_SIZE per vCPU, so that the assembly
+ * finds its start from any stack pointer inside. The first LG_STATE_SHARED
+ * bytes are mapped while the Guest runs, at their direct-map address,
+ * supervisor, not executable (S4). The rest is read by the Host only.
  */
 #ifndef _LGUEST_SWITCHER_H
 #define _LGUEST_SWITCHER_H
 
-#define LG_STATE_SIZE		0x8000
-#define LG_STATE_ORDER		3
-#define LG_STATE_SHARED		0x5000
+#define LG_STATE_SIZE 0x8000
+#define LG_STATE_ORDER 3
+#define LG_STATE_SHARED 0x5000
 
-#define LG_GDT_ENTRIES		512	/* of the running GDTs: one page */
-#define LG_GDT_GUEST		504	/* the Guest may own the ones below */
-/* Ours, at the top of the running GDTs and of the T set. None is reachable from ring 3 (S3). */
-#define LG_CS			(505 * 8)
-#define LG_DS			(506 * 8)
-#define LG_TSS			(508 * 8)
-#define LG_LDT			(510 * 8)
+#define LG_GDT_ENTRIES 512 /* of the running GDTs: one page */
+#define LG_GDT_GUEST 504 /* the Guest may own the ones below */
+/*
+ * Ours, at the top of the running GDTs and of the T set. None is reachable from
+ * ring 3 (S3).
+ */
+#define LG_CS (505 * 8)
+#define LG_DS (506 * 8)
+#define LG_TSS (508 * 8)
+#define LG_LDT (510 * 8)
 
-#define LG_STUB_SIZE		16
-#define LG_VECTORS		256
+#define LG_STUB_SIZE 16
+#define LG_VECTORS 256
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
 #include <asm/desc_defs.h>
 
-/* General registers and selectors of the Guest, as the hardware has them (CPL 3, RPL as loaded). */
+/*
+ * General registers and selectors of the Guest, as the hardware has them (CPL
+ * 3, RPL as loaded).
+ */
 struct lg_regs {
 	u64 ax, bx, cx, dx, si, di, bp;
 	u64 r8, r9, r10, r11, r12, r13, r14, r15;
 	u16 ds, es, fs, gs;
 };
 
-/* What the processor pushed at the exit, and IRETQ takes at the entry: the top of the exit stack. */
+/*
+ * What the processor pushed at the exit, and IRETQ takes at the entry: the top
+ * of the exit stack.
+ */
 struct lg_frame {
 	u64 vector, error;
 	u64 ip, cs, flags, sp, ss;
@@ -63,28 +74,43 @@ struct lg_state {
 	u64 host_sp, host_gs_base;
 	u64 abort_vector, abort_error;
 	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
-	u16 guest_ldt;			/* LG_LDT or 0 */
-	u16 verw;			/* operand of VERW: a writable data selector */
-	u8 nmi, mce;			/* came while host state was not whole: raised again at the end of lg_switch() */
-	u8 aborted;			/* the entry failed in our own ring: abort_vector and abort_error say how */
+	u16 guest_ldt; /* LG_LDT or 0 */
+	u16 verw; /* operand of VERW: a writable data selector */
+	u8 nmi, mce; /* came while host state was not whole: raised again at the end of lg_switch() */
+	u8 aborted; /* the entry failed in our own ring: abort_vector and abort_error say how */
 	struct lg_desc_ptr host_gdt, host_idt, t_gdt, t_idt, own_gdt, own_idt;
 	struct lg_tss tss __aligned(16);
-	/* Page 1: the exit stack, the #DF stack at its lower end. TSS.RSP0 is the end of frame, TSS.IST1 that of df_stack. */
+	/*
+	 * Page 1: the exit stack, the #DF stack at its lower end. TSS.RSP0 is
+	 * the end of frame, TSS.IST1 that of df_stack.
+	 */
 	u8 df_stack[1024] __aligned(4096);
 	u8 stack[4096 - 1024 - sizeof(struct lg_frame)];
 	struct lg_frame frame;
-	/* Pages 2, 3: the running GDT of each virtual privilege level (enum lg_view). Page 4: own IDT. */
+	/*
+	 * Pages 2, 3: the running GDT of each virtual privilege level (enum
+	 * lg_view). Page 4: own IDT.
+	 */
 	u64 gdt[2][LG_GDT_ENTRIES] __aligned(4096);
 	gate_desc idt[256] __aligned(4096);
 	/* From here on Host only. Page 5: the GDT of the T set. */
 	u64 t_gdt_table[LG_GDT_ENTRIES] __aligned(4096);
 };
 
-/* switcher.S: into the Guest and back. IRQs off, FPU the Guest's; world.c is the only caller. */
+/*
+ * switcher.S: into the Guest and back. IRQs off, FPU the Guest's; world.c is
+ * the only caller.
+ */
 void lg_switch(struct lg_state *state);
-/* The page-aligned text that is mapped while a Guest runs, LG_STUB_SIZE bytes for each vector first. */
+/*
+ * The page-aligned text that is mapped while a Guest runs, LG_STUB_SIZE bytes
+ * for each vector first.
+ */
 extern const char lg_switcher_text[], lg_switcher_text_end[];
-/* `sti; int $vector; ret`, LG_STUB_SIZE bytes for each vector; not mapped for Guests. */
+/*
+ * `sti; int $vector; ret`, LG_STUB_SIZE bytes for each vector; not mapped for
+ * Guests.
+ */
 extern const char lg_raise_thunks[];
 #endif /* !__ASSEMBLY__ */
 #endif /* _LGUEST_SWITCHER_H */

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Time and interrupt lines from outside: a line may be raised from any context; the Guest's one timer raises line 0.
- * Delivery is trap.c's, by the vCPU itself.
+ * Time and interrupt lines from outside: a line may be raised from any context;
+ * the Guest's one timer raises line 0. Delivery is trap.c's, by the vCPU
+ * itself.
  */
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
 
 #include "lg.h"
 
-#define TIMER_LINE	0
+#define TIMER_LINE 0
 
 /**
  * lg_raise_irq() - an interrupt line becomes pending
@@ -31,7 +32,8 @@ static enum hrtimer_restart timer_fires(struct hrtimer *timer)
 
 void lg_timer_init(struct lg_cpu *cpu)
 {
-	lg_hrtimer_setup(&cpu->timer, timer_fires, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	lg_hrtimer_setup(&cpu->timer, timer_fires, CLOCK_MONOTONIC,
+			 HRTIMER_MODE_REL);
 }
 
 void lg_timer_destroy(struct lg_cpu *cpu)

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The C half of the switcher: what must be prepared before the processor can leave the Host's world, and what must be put
- * right when it is back. Who enters here has a vCPU of its own task; who leaves again is told a vector number and finds the
- * Host whole. This room knows registers, tables and MSRs; what a trap means to the Guest it does not know.
+ * The C half of the switcher: what must be prepared before the processor can
+ * leave the Host's world, and what must be put right when it is back. Who
+ * enters here has a vCPU of its own task; who leaves again is told a vector
+ * number and finds the Host whole. This room knows registers, tables and MSRs;
+ * what a trap means to the Guest it does not know.
  *
  * Three spans of time, each inside the one before:
  *
  *	put	an ordinary task in the kernel; may sleep.
- *	loaded	the Guest's FPU registers are in the CPU and its way into the kernel by SYSCALL and SYSENTER is barred;
- *		preemption is off (kernel_fpu_begin()). Exits that need no sleep are handled without leaving this span.
+ *	loaded	the Guest's FPU registers are in the CPU, its way into the
+ *		kernel by SYSCALL and SYSENTER is barred, preemption is off
+ *		(kernel_fpu_begin()). Exits that need no sleep are handled
+ *		without leaving this span.
  *	inside	lg_switch(): interrupts are off until the Guest has them on.
  *
- * MSRs for SYSCALL and SYSENTER matter to user mode only, so they are put back when the CPU next returns to user mode
- * (a user return notifier), not when the vCPU is put.
+ * MSRs for SYSCALL and SYSENTER matter to user mode only, so they are put back
+ * when the CPU next returns to user mode (a user return notifier), not when the
+ * vCPU is put.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/cpu.h>
@@ -38,40 +43,46 @@
 #include "lg.h"
 
 /* Not one of Linux's PCIDs, which end below 0x800 whatever the version (S7). */
-#define GUEST_PCID		0xf00
-#define CR3_KEEP_TLB		BIT_ULL(63)
+#define GUEST_PCID 0xf00
+#define CR3_KEEP_TLB BIT_ULL(63)
 
 /* The leaf of CPUID that tells of XSAVE. */
-#define CPUID_XSTATE		0xd
+#define CPUID_XSTATE 0xd
 
 /* Flags that a Guest may set for itself (S2). */
-#define GUEST_FLAGS		(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | \
-				 X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_OF | X86_EFLAGS_AC | X86_EFLAGS_ID)
+#define GUEST_FLAGS                                                      \
+	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
+	 X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_OF | \
+	 X86_EFLAGS_AC | X86_EFLAGS_ID)
 
 /* A ring-0 code and data descriptor, as Linux has them. */
-#define DESC_KERNEL_CODE	0x00af9b000000ffffULL
-#define DESC_KERNEL_DATA	0x00cf93000000ffffULL
+#define DESC_KERNEL_CODE 0x00af9b000000ffffULL
+#define DESC_KERNEL_DATA 0x00cf93000000ffffULL
 
-/* Tables of one vCPU's two address spaces: tops and lows for both, and the ways to switcher text and state. */
-#define WORLD_TABLES		20
+/*
+ * Tables of one vCPU's two address spaces: tops and lows for both, and the ways
+ * to switcher text and state.
+ */
+#define WORLD_TABLES 20
 
 /* The Host's side of a vCPU that the Guest's page tables never map. */
 struct lg_world {
-	u64 *table[WORLD_TABLES];	/* every page-table page made here, to be freed */
+	u64 *table[WORLD_TABLES]; /* every page-table page made here, to be freed */
 	unsigned int tables;
-	u64 *top[LG_VIEWS];		/* what CR3 points to */
-	u64 *low[LG_VIEWS];		/* four entries of 1 GiB: shadow.c's */
-	u64 guest_id;			/* of the Guest, unique since the module was loaded */
-	void *fpu;			/* XSAVE area, standard format */
-	int facts_of;			/* the CPU that host_* in the state was read from, or -1 */
+	u64 *top[LG_VIEWS]; /* what CR3 points to */
+	u64 *low[LG_VIEWS]; /* four entries of 1 GiB: shadow.c's */
+	u64 guest_id; /* of the Guest, unique since the module was loaded */
+	void *fpu; /* XSAVE area, standard format */
+	int facts_of; /* the CPU that host_* in the state was read from, or -1 */
 };
 
 /* One for all vCPUs: T's IDT, used under the Host's CR3 only. */
 static gate_desc t_idt[LG_VECTORS] __page_aligned_bss;
 
-static u64 fpu_mask;			/* state components that a 32-bit Guest can reach */
+static u64 fpu_mask; /* state components that a 32-bit Guest can reach */
 static unsigned int fpu_size;
-static bool has_pebs, has_bts;		/* this CPU writes records through linear addresses */
+static bool has_pebs,
+	has_bts; /* this CPU writes records through linear addresses */
 static enum cpuhp_state cpuhp_state;
 
 static atomic64_t guest_ids;
@@ -94,8 +105,8 @@ static void unbar_entry_points(struct entry_points *ep)
 
 	local_irq_save(flags);
 	if (ep->barred) {
-		wrmsrl(MSR_EFER, ep->efer);
-		wrmsrl(MSR_IA32_SYSENTER_CS, ep->sysenter_cs);
+		wrmsrq(MSR_EFER, ep->efer);
+		wrmsrq(MSR_IA32_SYSENTER_CS, ep->sysenter_cs);
 		user_return_notifier_unregister(&ep->notifier);
 		ep->barred = false;
 	}
@@ -104,12 +115,14 @@ static void unbar_entry_points(struct entry_points *ep)
 
 static void on_user_return(struct user_return_notifier *notifier)
 {
-	unbar_entry_points(container_of(notifier, struct entry_points, notifier));
+	unbar_entry_points(
+		container_of(notifier, struct entry_points, notifier));
 }
 
 /*
- * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0 on the Guest's page tables (S1). The MSR is
- * asked each time rather than a flag: a CPU that went off and came back has the host's values again.
+ * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0
+ * on the Guest's page tables (S1). The MSR is asked each time rather than a
+ * flag: a CPU that went off and came back has the host's values again.
  */
 static void bar_entry_points(void)
 {
@@ -117,8 +130,8 @@ static void bar_entry_points(void)
 	unsigned long flags;
 	u64 efer, sysenter_cs;
 
-	rdmsrl(MSR_EFER, efer);
-	rdmsrl(MSR_IA32_SYSENTER_CS, sysenter_cs);
+	rdmsrq(MSR_EFER, efer);
+	rdmsrq(MSR_IA32_SYSENTER_CS, sysenter_cs);
 	if (!(efer & EFER_SCE) && !sysenter_cs)
 		return;
 
@@ -130,8 +143,8 @@ static void bar_entry_points(void)
 		ep->notifier.on_user_return = on_user_return;
 		user_return_notifier_register(&ep->notifier);
 	}
-	wrmsrl(MSR_EFER, efer & ~EFER_SCE);
-	wrmsrl(MSR_IA32_SYSENTER_CS, 0);
+	wrmsrq(MSR_EFER, efer & ~EFER_SCE);
+	wrmsrq(MSR_IA32_SYSENTER_CS, 0);
 	local_irq_restore(flags);
 }
 
@@ -150,12 +163,18 @@ static int cpu_goes_down(unsigned int cpu)
 
 static void fpu_in(void *area)
 {
-	asm volatile("xrstor (%0)" : : "r" (area), "a" ((u32)fpu_mask), "d" ((u32)(fpu_mask >> 32)) : "memory");
+	asm volatile("xrstor (%0)"
+		     :
+		     : "r"(area), "a"((u32)fpu_mask), "d"((u32)(fpu_mask >> 32))
+		     : "memory");
 }
 
 static void fpu_out(void *area)
 {
-	asm volatile("xsave (%0)" : : "r" (area), "a" ((u32)fpu_mask), "d" ((u32)(fpu_mask >> 32)) : "memory");
+	asm volatile("xsave (%0)"
+		     :
+		     : "r"(area), "a"((u32)fpu_mask), "d"((u32)(fpu_mask >> 32))
+		     : "memory");
 }
 
 static void lg_world_load(struct lg_cpu *cpu)
@@ -167,11 +186,12 @@ static void lg_world_load(struct lg_cpu *cpu)
 	fpu_in(cpu->world->fpu);
 #ifdef X86_FEATURE_USER_SHSTK
 	/*
-	 * The Guest has no shadow stack. The Launcher's setting is part of its FPU state, which kernel_fpu_begin() has saved
-	 * and which comes back whole before it returns to user mode.
+	 * The Guest has no shadow stack. The Launcher's setting is part of its
+	 * FPU state, which kernel_fpu_begin() has saved and which comes back
+	 * whole before it returns to user mode.
 	 */
 	if (boot_cpu_has(X86_FEATURE_USER_SHSTK))
-		wrmsrl(MSR_IA32_U_CET, 0);
+		wrmsrq(MSR_IA32_U_CET, 0);
 #endif
 	bar_entry_points();
 	cpu->loaded = true;
@@ -181,8 +201,8 @@ static void lg_world_load(struct lg_cpu *cpu)
  * lg_world_put() - leave the loaded span
  * @cpu: the vCPU of the running task
  *
- * Saves the Guest's FPU registers and switches preemption on. Whoever may sleep calls this first; harmless when the vCPU
- * is not loaded.
+ * Saves the Guest's FPU registers and switches preemption on. Whoever may sleep
+ * calls this first; harmless when the vCPU is not loaded.
  */
 void lg_world_put(struct lg_cpu *cpu)
 {
@@ -200,12 +220,16 @@ void lg_world_put(struct lg_cpu *cpu)
  * lg_kick() - make a vCPU look at what is pending
  * @cpu: any vCPU
  *
- * Wakes it when halted, makes it exit when inside the Guest. Any context but NMI.
+ * Wakes it when halted, makes it exit when inside the Guest. Any context but
+ * NMI.
  */
 void lg_kick(struct lg_cpu *cpu)
 {
 	WRITE_ONCE(cpu->kicked, true);
-	/* Pairs with the barrier in lg_world_enter(): either it sees the kick, or we see that it is inside. */
+	/*
+	 * Pairs with the barrier in lg_world_enter(): either it sees the kick,
+	 * or we see that it is inside.
+	 */
 	smp_mb();
 	if (READ_ONCE(cpu->host_cpu) >= 0)
 		kick_process(cpu->task);
@@ -220,15 +244,19 @@ static void answer_ipi(void *unused)
  * lg_world_flush_tlbs() - no vCPU runs on shadow entries that are gone
  * @lg: the Guest
  *
- * An entry loads CR3, which flushes all that the Guest's PCID has; so it is enough that each vCPU leaves the Guest once
- * (M3). Waits for that. Interrupts on, preemption on or off; no lock that a vCPU takes with interrupts off.
+ * An entry loads CR3, which flushes all that the Guest's PCID has; so it is
+ * enough that each vCPU leaves the Guest once (M3). Waits for that. Interrupts
+ * on, preemption on or off; no lock that a vCPU takes with interrupts off.
  */
 void lg_world_flush_tlbs(struct lguest *lg)
 {
 	struct lg_cpu *cpu = &lg->cpu;
 	int host_cpu;
 
-	/* Entries were zapped before; pairs with the barrier in lg_world_enter(). */
+	/*
+	 * Entries were zapped before; pairs with the barrier in
+	 * lg_world_enter().
+	 */
 	smp_mb();
 	host_cpu = READ_ONCE(cpu->host_cpu);
 	if (host_cpu >= 0)
@@ -253,7 +281,7 @@ static void read_host_facts(struct lg_cpu *cpu)
 	store_idt(&dt);
 	state->host_idt.limit = dt.size;
 	state->host_idt.base = dt.address;
-	rdmsrl(MSR_GS_BASE, state->host_gs_base);
+	rdmsrq(MSR_GS_BASE, state->host_gs_base);
 	cpu->world->facts_of = smp_processor_id();
 }
 
@@ -262,12 +290,16 @@ static void part_from_last_guest(struct lg_world *world)
 {
 	if (this_cpu_read(last_guest) == world->guest_id)
 		return;
-	if (this_cpu_read(last_guest) && boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
-		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	if (this_cpu_read(last_guest) && boot_cpu_has(X86_FEATURE_IBPB) &&
+	    !cpu_mitigations_off())
+		wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 	this_cpu_write(last_guest, world->guest_id);
 }
 
-/* PEBS and BTS write their records through page tables that have no place for them: off while inside. */
+/*
+ * PEBS and BTS write their records through page tables that have no place for
+ * them: off while inside.
+ */
 struct debug_msrs {
 	u64 pebs, debugctl;
 };
@@ -275,23 +307,25 @@ struct debug_msrs {
 static void debug_store_off(struct debug_msrs *ds)
 {
 	if (has_pebs) {
-		rdmsrl(MSR_IA32_PEBS_ENABLE, ds->pebs);
+		rdmsrq(MSR_IA32_PEBS_ENABLE, ds->pebs);
 		if (ds->pebs)
-			wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+			wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
 	}
 	if (has_bts) {
-		rdmsrl(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
+		rdmsrq(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
 		if (ds->debugctl & (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS))
-			wrmsrl(MSR_IA32_DEBUGCTLMSR, ds->debugctl & ~(DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS));
+			wrmsrq(MSR_IA32_DEBUGCTLMSR,
+			       ds->debugctl &
+				       ~(DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS));
 	}
 }
 
 static void debug_store_on(const struct debug_msrs *ds)
 {
 	if (has_pebs && ds->pebs)
-		wrmsrl(MSR_IA32_PEBS_ENABLE, ds->pebs);
+		wrmsrq(MSR_IA32_PEBS_ENABLE, ds->pebs);
 	if (has_bts && ds->debugctl & (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS))
-		wrmsrl(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
+		wrmsrq(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
 }
 
 static u32 read_pkru_now(void)
@@ -305,7 +339,10 @@ static void write_pkru_now(u32 pkru)
 		wrpkru(pkru);
 }
 
-/* The protection key of all Guest pages is 0: access and write disable are its low two bits. */
+/*
+ * The protection key of all Guest pages is 0: access and write disable are its
+ * low two bits.
+ */
 static u32 guest_pkru(u32 host)
 {
 	return host & ~3u;
@@ -315,7 +352,10 @@ static void set_cr0_ts(void)
 {
 	unsigned long cr0;
 
-	asm volatile("mov %%cr0, %0; or %1, %0; mov %0, %%cr0" : "=&r" (cr0) : "i" (X86_CR0_TS) : "memory");
+	asm volatile("mov %%cr0, %0; or %1, %0; mov %0, %%cr0"
+		     : "=&r"(cr0)
+		     : "i"(X86_CR0_TS)
+		     : "memory");
 }
 
 static void clear_cr0_ts(void)
@@ -327,7 +367,7 @@ static u16 store_ldt_selector(void)
 {
 	u16 sel;
 
-	asm volatile("sldt %0" : "=r" (sel));
+	asm volatile("sldt %0" : "=r"(sel));
 	return sel;
 }
 
@@ -340,13 +380,17 @@ static void raise_host_vector(unsigned int vector)
 
 /**
  * lg_world_enter() - run the Guest until its next exit
- * @cpu: the vCPU of the running task; may be loaded or not, is loaded afterwards
+ * @cpu: the vCPU of the running task; may be loaded or not, is loaded
+ * afterwards
  *
- * Interrupts are on before and after. An interrupt of the host that ended the Guest's run has been given to the host when
- * this returns (S8). CR2 of a page fault stands in cpu->exit_cr2, DR6 of a debug exception in cpu->exit_dr6.
+ * Interrupts are on before and after. An interrupt of the host that ended the
+ * Guest's run has been given to the host when this returns (S8). CR2 of a page
+ * fault stands in cpu->exit_cr2, DR6 of a debug exception in cpu->exit_dr6.
  *
- * Return: the vector of the exit, LG_EXIT_KICKED if there was no entry because of a kick, or LG_EXIT_ABORTED with
- * state->abort_vector and abort_error if the processor refused the Guest's selectors or address.
+ * Return: the vector of the exit, LG_EXIT_KICKED if there was no entry because
+ * of a kick, or LG_EXIT_ABORTED with
+ * state->abort_vector and abort_error if the processor refused the Guest's
+ * selectors or address.
  */
 int lg_world_enter(struct lg_cpu *cpu)
 {
@@ -378,14 +422,17 @@ int lg_world_enter(struct lg_cpu *cpu)
 	state->host_cr3 = __native_read_cr3();
 	state->guest_cr3 = __sme_pa(world->top[view]);
 	if (boot_cpu_has(X86_FEATURE_PCID)) {
-		/* Without bit 63 the load flushes all of the Guest's PCID (S7). */
+		/*
+		 * Without bit 63 the load flushes all of the Guest's PCID (S7).
+		 */
 		state->host_cr3 |= CR3_KEEP_TLB;
 		state->guest_cr3 |= GUEST_PCID;
 	}
 	state->own_gdt.base = (u64)state->gdt[view];
 	state->host_ldt = store_ldt_selector();
 	state->aborted = 0;
-	state->frame.flags = (state->frame.flags & GUEST_FLAGS) | X86_EFLAGS_IF | X86_EFLAGS_FIXED;
+	state->frame.flags = (state->frame.flags & GUEST_FLAGS) |
+			     X86_EFLAGS_IF | X86_EFLAGS_FIXED;
 	state->frame.cs = (u16)state->frame.cs | 3;
 	state->frame.ss = (u16)state->frame.ss | 3;
 	state->frame.ip = (u32)state->frame.ip;
@@ -407,12 +454,16 @@ int lg_world_enter(struct lg_cpu *cpu)
 
 	if (cpu->ts)
 		clear_cr0_ts();
-	/* S5: nothing of the host may use what is not yet put back; so no tracing, no fault, no interrupt until the end. */
+	/*
+	 * S5: nothing of the host may use what is not yet put back; so no
+	 * tracing, no fault, no interrupt until the end.
+	 */
 	write_pkru_now(pkru);
 	x86_fsbase_write_cpu(fs_base);
 #ifdef X86_FEATURE_KERNEL_IBRS
 	if (boot_cpu_has(X86_FEATURE_KERNEL_IBRS))
-		wrmsrl(MSR_IA32_SPEC_CTRL, this_cpu_read(x86_spec_ctrl_current));
+		wrmsrq(MSR_IA32_SPEC_CTRL,
+		       this_cpu_read(x86_spec_ctrl_current));
 #endif
 	debug_store_on(&ds);
 
@@ -429,7 +480,8 @@ int lg_world_enter(struct lg_cpu *cpu)
 	WRITE_ONCE(cpu->host_cpu, -1);
 
 	if (vector == X86_TRAP_MC) {
-		struct pt_regs regs = { .cs = __USER_CS, .flags = X86_EFLAGS_IF };
+		struct pt_regs regs = { .cs = __USER_CS,
+					.flags = X86_EFLAGS_IF };
 
 		do_machine_check(&regs);
 	}
@@ -461,10 +513,11 @@ static unsigned int host_levels(void)
 }
 
 /*
- * The table of `level` (1: page table) on the way to va below `top`; made where it is missing, with `rights` in the entries
- * that lead to it. NULL: no memory.
+ * The table of `level` (1: page table) on the way to va below `top`; made where
+ * it is missing, with `rights` in the entries that lead to it. NULL: no memory.
  */
-static u64 *table_for(struct lg_world *world, u64 *top, unsigned long va, unsigned int level, u64 rights)
+static u64 *table_for(struct lg_world *world, u64 *top, unsigned long va,
+		      unsigned int level, u64 rights)
 {
 	unsigned int at;
 	u64 *table = top;
@@ -484,22 +537,29 @@ static u64 *table_for(struct lg_world *world, u64 *top, unsigned long va, unsign
 	return table;
 }
 
-static int map_switcher_page(struct lg_world *world, unsigned long va, u64 pa, u64 rights)
+static int map_switcher_page(struct lg_world *world, unsigned long va, u64 pa,
+			     u64 rights)
 {
 	const u64 table_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
-	u64 *table = table_for(world, world->top[LG_VIEW_KERNEL], va, 1, table_rights);
+	u64 *table = table_for(world, world->top[LG_VIEW_KERNEL], va, 1,
+			       table_rights);
 
 	if (!table)
 		return -ENOMEM;
 	/* S4: never the user bit. */
-	table[(va >> PAGE_SHIFT) & 511] = __sme_set(pa) | rights | _PAGE_PRESENT | _PAGE_ACCESSED;
+	table[(va >> PAGE_SHIFT) & 511] = __sme_set(pa) | rights |
+					  _PAGE_PRESENT | _PAGE_ACCESSED;
 	return 0;
 }
 
-/* The two address spaces: 0-4 GiB is the Guest's, one for each view; above it the same few pages of ours in both (S4). */
+/*
+ * The two address spaces: 0-4 GiB is the Guest's, one for each view; above it
+ * the same few pages of ours in both (S4).
+ */
 static int build_tables(struct lg_cpu *cpu)
 {
-	const u64 low_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
+	const u64 low_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER |
+			       _PAGE_ACCESSED;
 	struct lg_world *world = cpu->world;
 	unsigned long va, state = (unsigned long)cpu->state;
 	enum lg_view view;
@@ -511,20 +571,25 @@ static int build_tables(struct lg_cpu *cpu)
 		if (!world->top[view])
 			return -ENOMEM;
 	}
-	for (va = (unsigned long)lg_switcher_text; va < (unsigned long)lg_switcher_text_end; va += PAGE_SIZE) {
-		err = map_switcher_page(world, va, PFN_PHYS(page_to_pfn(vmalloc_to_page((void *)va))), 0);
+	for (va = (unsigned long)lg_switcher_text;
+	     va < (unsigned long)lg_switcher_text_end; va += PAGE_SIZE) {
+		err = map_switcher_page(
+			world, va,
+			PFN_PHYS(page_to_pfn(vmalloc_to_page((void *)va))), 0);
 		if (err)
 			return err;
 	}
 	for (va = state; va < state + LG_STATE_SHARED; va += PAGE_SIZE) {
-		err = map_switcher_page(world, va, __pa(va), _PAGE_RW | _PAGE_DIRTY | _PAGE_NX);
+		err = map_switcher_page(world, va, __pa(va),
+					_PAGE_RW | _PAGE_DIRTY | _PAGE_NX);
 		if (err)
 			return err;
 	}
 	for (i = 0; i < 512; i++)
 		world->top[LG_VIEW_USER][i] = world->top[LG_VIEW_KERNEL][i];
 	for (view = 0; view < LG_VIEWS; view++) {
-		world->low[view] = table_for(world, world->top[view], 0, 3, low_rights);
+		world->low[view] =
+			table_for(world, world->top[view], 0, 3, low_rights);
 		if (!world->low[view])
 			return -ENOMEM;
 	}
@@ -536,16 +601,21 @@ u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view)
 	return cpu->world->low[view];
 }
 
-static void set_gate(gate_desc *gate, unsigned int vector, u16 selector, unsigned int ist, unsigned int dpl)
+static void set_gate(gate_desc *gate, unsigned int vector, u16 selector,
+		     unsigned int ist, unsigned int dpl)
 {
-	unsigned long stub = (unsigned long)lg_switcher_text + vector * LG_STUB_SIZE;
+	unsigned long stub =
+		(unsigned long)lg_switcher_text + vector * LG_STUB_SIZE;
 
-	*gate = (gate_desc) {
+	*gate = (gate_desc){
 		.offset_low = stub,
 		.offset_middle = stub >> 16,
 		.offset_high = stub >> 32,
 		.segment = selector,
-		.bits = { .ist = ist, .type = GATE_INTERRUPT, .dpl = dpl, .p = 1 },
+		.bits = { .ist = ist,
+			  .type = GATE_INTERRUPT,
+			  .dpl = dpl,
+			  .p = 1 },
 	};
 }
 
@@ -560,22 +630,31 @@ static void build_state(struct lg_state *state)
 	BUILD_BUG_ON(offsetofend(struct lg_state, frame) % PAGE_SIZE);
 	BUILD_BUG_ON(offsetof(struct lg_state, df_stack) != PAGE_SIZE);
 
-	/* INT 3 and INTO may be executed by anyone, hypercall and system call as well; the rest is #GP and looked at (S1). */
+	/*
+	 * INT 3 and INTO may be executed by anyone, hypercall and system call
+	 * as well; the rest is #GP and looked at (S1).
+	 */
 	for (vector = 0; vector < LG_VECTORS; vector++) {
-		bool open = vector == X86_TRAP_BP || vector == X86_TRAP_OF || vector == LGUEST_TRAP_ENTRY ||
+		bool open = vector == X86_TRAP_BP || vector == X86_TRAP_OF ||
+			    vector == LGUEST_TRAP_ENTRY ||
 			    vector == IA32_SYSCALL_VECTOR;
 
-		set_gate(&state->idt[vector], vector, LG_CS, vector == X86_TRAP_DF ? 1 : 0, open ? 3 : 0);
+		set_gate(&state->idt[vector], vector, LG_CS,
+			 vector == X86_TRAP_DF ? 1 : 0, open ? 3 : 0);
 	}
-	state->own_idt = (struct lg_desc_ptr) { sizeof(state->idt) - 1, (u64)state->idt };
-	state->t_idt = (struct lg_desc_ptr) { sizeof(t_idt) - 1, (u64)t_idt };
+	state->own_idt =
+		(struct lg_desc_ptr){ sizeof(state->idt) - 1, (u64)state->idt };
+	state->t_idt = (struct lg_desc_ptr){ sizeof(t_idt) - 1, (u64)t_idt };
 	state->own_gdt.limit = sizeof(state->gdt[0]) - 1;
-	state->t_gdt = (struct lg_desc_ptr) { sizeof(state->t_gdt_table) - 1, (u64)state->t_gdt_table };
+	state->t_gdt = (struct lg_desc_ptr){ sizeof(state->t_gdt_table) - 1,
+					     (u64)state->t_gdt_table };
 
 	state->tss.sp0 = (u64)(&state->frame + 1);
 	state->tss.ist[0] = (u64)(state->df_stack + sizeof(state->df_stack));
-	state->tss.io_bitmap = sizeof(state->tss);	/* beyond the limit: no port is open */
-	set_tssldt_descriptor(&tss, (unsigned long)&state->tss, DESC_TSS, sizeof(state->tss) - 1);
+	state->tss.io_bitmap =
+		sizeof(state->tss); /* beyond the limit: no port is open */
+	set_tssldt_descriptor(&tss, (unsigned long)&state->tss, DESC_TSS,
+			      sizeof(state->tss) - 1);
 
 	state->t_gdt_table[GDT_ENTRY_KERNEL_CS] = DESC_KERNEL_CODE;
 	state->t_gdt_table[GDT_ENTRY_KERNEL_DS] = DESC_KERNEL_DATA;
@@ -589,11 +668,17 @@ static void build_state(struct lg_state *state)
 	state->verw = LG_DS;
 }
 
-/* An FPU as after reset: all in its initial state but MXCSR, which XRSTOR takes from memory in any case. */
+/*
+ * An FPU as after reset: all in its initial state but MXCSR, which XRSTOR takes
+ * from memory in any case.
+ */
 static void *new_fpu(void)
 {
-	/* XSAVE wants 64-byte alignment; a power of two is aligned to itself. */
-	struct xregs_state *fpu = kzalloc(roundup_pow_of_two(fpu_size), GFP_KERNEL_ACCOUNT);
+	/*
+	 * XSAVE wants 64-byte alignment; a power of two is aligned to itself.
+	 */
+	struct xregs_state *fpu =
+		kzalloc(roundup_pow_of_two(fpu_size), GFP_KERNEL_ACCOUNT);
 
 	if (fpu)
 		fpu->i387.mxcsr = MXCSR_DEFAULT;
@@ -604,7 +689,8 @@ static void *new_fpu(void)
  * lg_world_init() - the switcher's memory of a vCPU
  * @cpu: not yet running; its lg is set
  *
- * Return: 0 or -ENOMEM; after an error lg_world_destroy() cleans up as after success.
+ * Return: 0 or -ENOMEM; after an error lg_world_destroy() cleans up as after
+ * success.
  */
 int lg_world_init(struct lg_cpu *cpu)
 {
@@ -618,14 +704,18 @@ int lg_world_init(struct lg_cpu *cpu)
 	world->facts_of = -1;
 	world->guest_id = atomic64_inc_return(&guest_ids);
 	world->fpu = new_fpu();
-	cpu->state = (struct lg_state *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, LG_STATE_ORDER);
+	cpu->state = (struct lg_state *)__get_free_pages(
+		GFP_KERNEL_ACCOUNT | __GFP_ZERO, LG_STATE_ORDER);
 	if (!world->fpu || !cpu->state)
 		return -ENOMEM;
 	build_state(cpu->state);
 	return build_tables(cpu);
 }
 
-/* Also after a failed lg_world_init(), also without any. The vCPU does not run any more. */
+/*
+ * Also after a failed lg_world_init(), also without any. The vCPU does not run
+ * any more.
+ */
 void lg_world_destroy(struct lg_cpu *cpu)
 {
 	struct lg_world *world = cpu->world;
@@ -654,23 +744,29 @@ int lg_world_module_init(void)
 		set_gate(&t_idt[vector], vector, __KERNEL_CS, 0, 0);
 
 	/* PKRU is switched apart; tiles cannot be used outside 64-bit mode. */
-	fpu_mask = xgetbv(XCR_XFEATURE_ENABLED_MASK) & ~(XFEATURE_MASK_PKRU | XFEATURE_MASK_XTILE);
+	fpu_mask = xgetbv(XCR_XFEATURE_ENABLED_MASK) &
+		   ~(XFEATURE_MASK_PKRU | XFEATURE_MASK_XTILE);
 	cpuid_count(CPUID_XSTATE, 0, &eax, &ebx, &ecx, &edx);
 	fpu_size = ebx;
 
-	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL && boot_cpu_has(X86_FEATURE_DS)) {
-		has_pebs = !rdmsrl_safe(MSR_IA32_PEBS_ENABLE, &value);
-		has_bts = !rdmsrl_safe(MSR_IA32_DEBUGCTLMSR, &value);
+	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL &&
+	    boot_cpu_has(X86_FEATURE_DS)) {
+		has_pebs = !rdmsrq_safe(MSR_IA32_PEBS_ENABLE, &value);
+		has_bts = !rdmsrq_safe(MSR_IA32_DEBUGCTLMSR, &value);
 	}
 
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online", NULL, cpu_goes_down);
+	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online",
+					NULL, cpu_goes_down);
 	if (ret < 0)
 		return ret;
 	cpuhp_state = ret;
 	return 0;
 }
 
-/* At unload: no vCPU is left, but a CPU may not have been in user mode since one ran there. */
+/*
+ * At unload: no vCPU is left, but a CPU may not have been in user mode since
+ * one ran there.
+ */
 void lg_world_module_exit(void)
 {
 	cpuhp_remove_state_nocalls(cpuhp_state);
