@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guest memory: one region of the Launcher's address space, as Guest-physical addresses.
+ *
+ * The only place where a gpa becomes an address of the Launcher's (guest_user()), and so the one check of gpas (M6).
+ * Memory is reached by user accesses in the vCPU's own task: the Host may swap, move or merge its pages at any time
+ * and the Launcher may unmap them. An access is first tried with page faults off, as the vCPU may be loaded
+ * (preemption off); only if that fails the vCPU is put, and the access may sleep.
+ *
+ * What may not enter: shadow pages, and any use of a page beyond the call that got it.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "lg.h"
+
+bool lg_gpa_ok(const struct lguest *lg, u64 gpa, u64 len)
+{
+	u64 size = (u64)lg->pfn_limit << PAGE_SHIFT;
+
+	return len <= size && gpa <= size - len;
+}
+
+/* Where gpa is for the current task, or NULL with *err set. */
+static void __user *guest_user(const struct lg_cpu *cpu, u64 gpa, u64 len, int *err)
+{
+	const struct lguest *lg = cpu->lg;
+
+	if (unlikely(!lg_gpa_ok(lg, gpa, len))) {
+		*err = -EFAULT;
+		return NULL;
+	}
+	/* After fork() or exec() the same number means other memory. */
+	if (unlikely(current->mm != lg->mm)) {
+		*err = -ENXIO;
+		return NULL;
+	}
+	return (void __user *)(lg->base + gpa);
+}
+
+int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
+{
+	u64 __user *p8;
+	u32 __user *p4;
+	int err = 0;
+	u32 word;
+
+	p8 = guest_user(cpu, gpa, size, &err);
+	if (unlikely(!p8))
+		return err;
+	p4 = (u32 __user *)p8;
+
+	pagefault_disable();
+	if (size == sizeof(u64)) {
+		err = __get_user(*entry, p8);
+	} else {
+		err = __get_user(word, p4);
+		*entry = word;
+	}
+	pagefault_enable();
+	if (likely(!err))
+		return 0;
+
+	lg_world_put(cpu);
+	if (size == sizeof(u64)) {
+		err = __get_user(*entry, p8);
+	} else {
+		err = __get_user(word, p4);
+		*entry = word;
+	}
+	return err ? -ENXIO : 0;
+}
+
+/* One try: 0, -EAGAIN (it is not `old`) or -EFAULT (not to be written without a page fault). */
+static int cmpxchg_user(void __user *p, unsigned int size, u64 old, u64 new)
+{
+	u32 old4 = old;
+	int ret;
+
+	if (size == sizeof(u64))
+		ret = __try_cmpxchg_user((u64 __user *)p, &old, new, fault8);
+	else
+		ret = __try_cmpxchg_user((u32 __user *)p, &old4, (u32)new, fault4);
+	return ret > 0 ? -EAGAIN : ret;
+}
+
+int lg_entry_cmpxchg(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 old, u64 new)
+{
+	void __user *p;
+	int err = 0;
+
+	p = guest_user(cpu, gpa, size, &err);
+	if (unlikely(!p))
+		return err;
+
+	pagefault_disable();
+	err = cmpxchg_user(p, size, old, new);
+	pagefault_enable();
+	if (likely(err != -EFAULT))
+		return err;
+
+	lg_world_put(cpu);
+	err = cmpxchg_user(p, size, old, new);
+	return err == -EFAULT ? -ENXIO : err;
+}
+
+int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len)
+{
+	void __user *from;
+	unsigned long left;
+	int err = 0;
+
+	from = guest_user(cpu, gpa, len, &err);
+	if (unlikely(!from))
+		return -EFAULT;
+
+	pagefault_disable();
+	left = __copy_from_user_inatomic(to, from, len);
+	pagefault_enable();
+	if (likely(!left))
+		return 0;
+
+	lg_world_put(cpu);
+	return __copy_from_user(to, from, len) ? -EFAULT : 0;
+}
+
+int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len)
+{
+	void __user *to;
+	unsigned long left;
+	int err = 0;
+
+	to = guest_user(cpu, gpa, len, &err);
+	if (unlikely(!to))
+		return -EFAULT;
+
+	pagefault_disable();
+	left = __copy_to_user_inatomic(to, from, len);
+	pagefault_enable();
+	if (likely(!left))
+		return 0;
+
+	lg_world_put(cpu);
+	return __copy_to_user(to, from, len) ? -EFAULT : 0;
+}
+
+/* Walks until nobody interferes; t is what lg_walk() says. 0 or -EFAULT with cpu->fault. */
+static int translate(struct lg_cpu *cpu, u64 gva, u32 access, struct lg_translation *t)
+{
+	int err;
+
+	while ((err = lg_walk(cpu, &cpu->paging, gva, access, t, &cpu->fault)) == -EAGAIN) {
+		lg_world_put(cpu);
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			lg_fault_unreadable(cpu, gva, access);
+			break;
+		}
+	}
+	return err ? -EFAULT : 0;
+}
+
+void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access)
+{
+	cpu->fault = (struct lg_fault){
+		.vector = LG_PF_VECTOR, .has_error = true, .gva = gva,
+		.error = LG_PF_PRESENT | LG_PF_RSVD | (access & (LG_PF_WRITE | LG_PF_USER)),
+	};
+}
+
+int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa)
+{
+	struct lg_translation t;
+	int err;
+
+	err = translate(cpu, gva, access, &t);
+	if (!err)
+		*gpa = t.gpa;
+	return err;
+}
+
+/* Bytes from gva to the end of its page, or len. */
+static size_t in_page(u64 gva, size_t len)
+{
+	return min_t(size_t, len, PAGE_SIZE - offset_in_page(gva));
+}
+
+int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access)
+{
+	size_t part;
+	u64 gpa;
+
+	for (; len; len -= part, gva += part, to += part) {
+		part = in_page(gva, len);
+		if (guest_pa(cpu, gva, access, &gpa))
+			return -EFAULT;
+		if (lg_read_gpa(cpu, gpa, to, part)) {
+			lg_fault_unreadable(cpu, gva, access);
+			return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access)
+{
+	u64 gpa, at;
+	size_t part;
+
+	access |= LG_PF_WRITE;
+	/* Nothing is written if any page faults. */
+	if (in_page(gva, len) < len) {
+		for (at = gva; at < gva + len; at += in_page(at, len)) {
+			if (guest_pa(cpu, at, access, &gpa))
+				return -EFAULT;
+		}
+	}
+
+	for (; len; len -= part, gva += part, from += part) {
+		part = in_page(gva, len);
+		if (guest_pa(cpu, gva, access, &gpa))
+			return -EFAULT;
+		if (lg_write_gpa(cpu, gpa, from, part)) {
+			lg_fault_unreadable(cpu, gva, access);
+			return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable)
+{
+	unsigned long hva = cpu->lg->base + (gfn << PAGE_SHIFT);
+	struct page *page;
+
+	if (unlikely(current->mm != cpu->lg->mm))
+		return NULL;
+
+	/* With page faults off these get what is mapped, and break no sharing (COW, KSM, zero page) for a read. */
+	if (*writable && get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1)
+		return page;
+	if (!write) {
+		*writable = false;
+		if (get_user_pages_fast_only(hva, 1, 0, &page) == 1)
+			return page;
+	}
+
+	lg_world_put(cpu);
+	if (get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &page) == 1)
+		return page;
+	return NULL;
+}
+
+/* Every byte of the region is mapped, and may be written. Its pages may come later. */
+static bool region_mapped(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct vm_area_struct *vma;
+
+	while (start < end) {
+		vma = find_vma(mm, start);
+		if (!vma || vma->vm_start > start || !(vma->vm_flags & VM_WRITE))
+			return false;
+		start = vma->vm_end;
+	}
+	return true;
+}
+
+int lg_mem_init(struct lguest *lg, unsigned long base, unsigned long pages)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long size = pages << PAGE_SHIFT;
+	bool mapped;
+	u8 byte;
+
+	if (!pages || pages > LGUEST_MAX_PFN || offset_in_page(base))
+		return -EINVAL;
+	if (!access_ok((void __user *)base, size))
+		return -EINVAL;
+
+	mmap_read_lock(mm);
+	mapped = region_mapped(mm, base, base + size);
+	mmap_read_unlock(mm);
+	if (!mapped || get_user(byte, (u8 __user *)base) || put_user(byte, (u8 __user *)base))
+		return -EFAULT;
+
+	mmgrab(mm);
+	lg->mm = mm;
+	lg->base = base;
+	lg->pfn_limit = pages;
+	return 0;
+}
+
+void lg_mem_destroy(struct lguest *lg)
+{
+	if (!lg->mm)
+		return;
+	mmdrop(lg->mm);
+	lg->mm = NULL;
+}
