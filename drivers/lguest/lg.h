@@ -37,6 +37,7 @@
 
 struct lguest;
 struct lg_shadow;
+struct lg_spage;
 struct dentry;
 
 /* The two views of a Guest address space (design.md, decision 2); an index. */
@@ -52,6 +53,15 @@ enum lg_view { LG_VIEW_KERNEL, LG_VIEW_USER, LG_VIEWS };
 enum lg_next {
 	LG_RUN,			/* enter the Guest again */
 	LG_LAUNCHER,		/* cpu->exit says why the Launcher is needed */
+};
+
+/* Entries of 1 GiB that map what a 32-bit Guest can name: lg_world_low(). */
+#define LG_TOPS			4
+
+/* Shadow pages that lie ready for the next fill: shadow_page.c. */
+struct lg_shadow_spare {
+	unsigned int count;
+	struct lg_spage *page[8];
 };
 
 /*
@@ -74,6 +84,7 @@ struct lg_cpu {
 	/* The virtual processor. */
 	bool user;			/* virtual privilege level: false kernel, true user (decision 1) */
 	struct lg_paging paging;	/* cr0, cr3, cr4, PDPTEs: what the walk needs; changed by shadow.c alone */
+	struct lg_shadow_spare spare;
 	u32 cr2;
 	bool ts;			/* CR0.TS: the FPU is not the Guest's to use, #NM */
 	bool virtual_if;		/* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
@@ -115,7 +126,7 @@ struct lguest {
 	struct mm_struct *mm;		/* the Launcher's; an mmgrab reference */
 	unsigned long base;		/* hva of gpa 0 */
 	unsigned long pfn_limit;	/* pages */
-	struct mmu_interval_notifier notifier;
+	struct mmu_notifier notifier;	/* shadow_page.c: what the Host takes back */
 
 	struct lg_shadow *shadow;	/* shadow.c: pages, hash, reverse map, its lock */
 	struct lg_cpu cpu;		/* the only vCPU so far */
@@ -145,44 +156,73 @@ void lg_timer_destroy(struct lg_cpu *cpu);
 void lg_timer_set(struct lg_cpu *cpu, u32 ns);
 void lg_raise_irq(struct lg_cpu *cpu, unsigned int line);
 
-/* ---- mem.c: Guest memory. All return 0 or -EFAULT; may sleep (and then put the vCPU: world.c) ---- */
-/* Sets up the region and the notifier. By the Launcher, its mm is current->mm. -EFAULT, -EINVAL, -ENOMEM. */
+/*
+ * ---- mem.c: Guest memory. By the vCPU's task; may sleep, and then puts the vCPU (world.c). ----
+ *
+ * All return 0 or -EFAULT. After -EFAULT of those that take a gva, cpu->fault is the fault for the Guest: of its own
+ * tables, or, where they lead outside memory or the Launcher's memory is not there, as for a reserved bit.
+ */
+/*
+ * Makes [base, base + pages) of current->mm the Guest's memory. -EINVAL: not aligned, no page or too many, not in the
+ * address space; -EFAULT: not all mapped and writable, or the first page cannot be had.
+ */
 int lg_mem_init(struct lguest *lg, unsigned long base, unsigned long pages);
+/* Also without lg_mem_init(). */
 void lg_mem_destroy(struct lguest *lg);
-/* True if [gpa, gpa + len) is inside memory: the one check of Guest-physical addresses (M6). */
+/* True if [gpa, gpa + len) is inside memory: the one check of Guest-physical addresses (M6). Any context. */
 bool lg_gpa_ok(const struct lguest *lg, u64 gpa, u64 len);
 int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len);
 int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len);
-/* Through the Guest's tables with the rights in access (PF_* bits); a fault stands in cpu->fault then. */
+/* Through the Guest's tables with the rights in access (LG_PF_* bits). A write that faults has written nothing. */
 int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access);
 int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access);
-/* The gpa behind a gva by walking the Guest's tables (decision 4); -EFAULT with cpu->fault set. */
+/* The gpa behind a gva by walking the Guest's tables (decision 4); it may lie outside memory. */
 int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
+/* Sets cpu->fault to what tables that lead outside memory give. */
+void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
+/*
+ * The Host's page behind a gfn inside memory, with a reference; NULL if the Launcher's memory does not allow it. For a
+ * write it is writable. For a read it is made writable too if *writable asks so and that breaks no sharing; *writable
+ * tells.
+ */
+struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable);
 
-/* ---- shadow.c: by the vCPU's task, not loaded or loaded ---- */
+/* ---- shadow.c, shadow_page.c. By the vCPU's task; may sleep, and then puts the vCPU, unless said otherwise. ---- */
+int lg_shadow_module_init(void);
+void lg_shadow_module_exit(void);
+/* After lg_mem_init(). 0, -ENOMEM, -EINTR; then nothing is left of it. */
 int lg_shadow_init(struct lguest *lg);
+/* Nobody runs the vCPU any more. Before lg_world_destroy(). Also without lg_shadow_init(). */
 void lg_shadow_destroy(struct lguest *lg);
 enum lg_shadow_result {
-	LG_SHADOW_DONE,		/* the entry is there: go on */
+	LG_SHADOW_DONE,		/* the entry is there, or may be the next time: go on, after a look at signals */
 	LG_SHADOW_REFLECT,	/* the Guest's own fault: cpu->fault */
 	LG_SHADOW_DEVICE,	/* allowed, but outside memory: *gpa */
 	LG_SHADOW_GONE,		/* the Launcher's memory is not there: -EFAULT or no memory */
 };
 /* A hardware page fault at gva; error as the processor pushed it. */
 enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa);
-/* New CR3 by hypercall (flushes nothing that is known) or, flush set, by MOV CR3 / task switch. 0, -EFAULT (bad PDPT). */
+/*
+ * New CR3 by hypercall (flushes nothing that is known) or, flush set, by MOV CR3 / task switch. 0; -EFAULT: directory
+ * outside memory or PDPTEs with reserved bits, nothing has changed.
+ */
 int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush);
-/* CR0, CR4 bits that change paging (WP, PG, PSE, PAE, PGE): the format may change; flushes. 0 or -EFAULT (PDPT). */
+/*
+ * CR0, CR4, EFER bits that change paging (WP, PG, PSE, PAE, PGE, NXE): the format may change; flushes. CR4.SMEP and
+ * SMAP are not for Guests to set. Also the first one, with cpu->paging.cr3 set. 0; -EFAULT as above, or long mode.
+ */
 int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
+/* Flushes: spin, do not sleep, do not put. */
 void lg_shadow_flush_all(struct lg_cpu *cpu);
 void lg_shadow_flush_user(struct lg_cpu *cpu);		/* below cpu->kernel_address, current directory */
 void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);	/* INVLPG */
+/* What the Guest's hypercalls of these names say; arguments are checked here. */
 void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value);
 void lg_shadow_set_pgd(struct lg_cpu *cpu, u64 pgdir, u32 index);
 void lg_shadow_set_pmd(struct lg_cpu *cpu, u64 pmd, u32 index);
-/* Fills the vCPU's top tables for the current CR3 of both views, if they are not: before each entry, IRQs on. 0/-ENOMEM */
-int lg_shadow_prepare(struct lg_cpu *cpu);
-/* Notifier: Host takes [first, last] gfns back; no entry is left when it returns, TLBs are the caller's. */
+/* The vCPU's top tables are kept right where they change: nothing is left to do before an entry. */
+static inline int lg_shadow_prepare(struct lg_cpu *cpu) { return 0; }
+/* Any task: Host takes [first, last] gfns back; no entry is left when it returns, TLBs are the caller's. */
 void lg_shadow_zap_gfns(struct lguest *lg, u64 first, u64 last);
 
 /* ---- world.c: the C half of the switcher ---- */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The inside of the shadow: what shadow.c (what the Guest asks for) and shadow_page.c (what the Host keeps) share.
+ * Nobody else includes this. Documentation/virt/lguest/shadow.rst tells the words and the rules.
+ */
+#ifndef _LGUEST_SHADOW_H
+#define _LGUEST_SHADOW_H
+
+#include <linux/bitmap.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+
+#include "lg.h"
+
+#define LG_SLOTS		512	/* entries of a hardware page table */
+#define LG_SLOT_BITS		9
+
+/* Shadow pages that one fill may need: all levels below the top table. */
+#define LG_FILL_PAGES		2
+
+/* What a shadow page is the shadow of (M2). */
+union lg_spage_key {
+	struct {
+		u64 gfn : 40;		/* of the Guest's table; direct: of the first frame that it maps */
+		u64 level : 3;		/* 1: its entries map 4 KiB, 2: 2 MiB */
+		u64 quadrant : 4;	/* which part of the Guest's table, where that maps more than one of ours */
+		u64 view : 1;		/* enum lg_view (M5) */
+		u64 format : 2;		/* enum lg_format */
+		u64 direct : 1;		/* no table of the Guest's but a piece of a large page, frame after frame */
+	};
+	u64 raw;
+};
+
+/*
+ * A shadow page: one page table of the hardware, and what must be known of it. All under lg_shadow.lock.
+ *
+ * An entry has a number, entry_of(): page id and slot. Entries that lead to the same thing form a list: to a frame of
+ * Guest memory (the reverse map), or to a shadow page (its parents). next[] and prev[] hold numbers of entries, so that
+ * making and dropping an entry takes the same few steps whatever the Guest did, and no memory.
+ */
+struct lg_spage {
+	u64 *table;			/* one page; entries that are not present are 0 (L1TF) */
+	union lg_spage_key key;
+	struct hlist_node hash;
+	struct list_head age;		/* lg_shadow.pages */
+	struct list_head dir;		/* lg_shadow.dirs, if of level 2 */
+	u32 id;
+	u32 parents;			/* first entry that points here, 0: none */
+	u64 fresh;			/* lg_shadow.gen when it was last known to be as the Guest's table */
+	u64 orphaned;			/* lg_shadow.gen when it lost its last parent */
+	DECLARE_BITMAP(present, LG_SLOTS);
+	u32 next[LG_SLOTS], prev[LG_SLOTS];
+	u32 gfn[LG_SLOTS];		/* of leaves */
+};
+
+struct lg_shadow_stats {
+	u64 fills, retries, made, reused, flushes_all, flushes_user, flushes_one, invalidations, zapped_by_host;
+};
+
+struct lg_shadow {
+	struct lguest *lg;
+	struct list_head guests;	/* all shadows there are: shadow_page.c's shrinker */
+	spinlock_t lock;		/* everything from here on */
+
+	/*
+	 * gen counts the Guest's flushes of every kind. An entry made of what a walk read before a flush may not be
+	 * installed after it. user_flushed, all_flushed: gen at the last flush of the user part, and of everything.
+	 */
+	u64 gen, user_flushed, all_flushed;
+
+	/* Host pages on their way out, now and until now: no entry is made meanwhile (M3). */
+	unsigned int invalidating;
+	u64 invalidated;
+
+	struct list_head pages;		/* in use, oldest first */
+	struct list_head dirs;		/* those of level 2 */
+	unsigned int nr_used;		/* length of pages */
+	unsigned int nr_pages;		/* with those that lie ready in the vCPUs */
+	unsigned int max_pages;
+	struct lg_spage **by_id;	/* 1 .. max_pages */
+	unsigned long *ids;		/* bitmap of those taken */
+
+	struct hlist_head *hash;
+	unsigned int hash_bits;
+
+	u32 *rmap;			/* by gfn: first entry that maps it, 0: none */
+	u32 *rmap_large;		/* by gfn / 512: 2 MiB entries */
+
+	struct lg_shadow_stats stats;
+};
+
+static inline u32 entry_of(const struct lg_spage *sp, unsigned int slot)
+{
+	return sp->id << LG_SLOT_BITS | slot;
+}
+
+static inline struct lg_spage *spage_of_entry(const struct lg_shadow *s, u32 entry)
+{
+	return s->by_id[entry >> LG_SLOT_BITS];
+}
+
+/* The shadow page that a present table entry, of a shadow page or of a vCPU's top table, points to. */
+static inline struct lg_spage *spage_of_pte(u64 pte)
+{
+	return (struct lg_spage *)page_private(pfn_to_page((__sme_clr(pte) & PHYSICAL_PAGE_MASK) >> PAGE_SHIFT));
+}
+
+static inline u64 spage_pa(const struct lg_spage *sp)
+{
+	return __sme_set(__pa(sp->table));
+}
+
+/* ---- shadow_page.c; all but the last one with the lock held ---- */
+struct lg_spage *lg_spage_find(struct lg_shadow *s, union lg_spage_key key);
+/* Finds it or takes one of the vCPU's spare pages, of which there must be one. */
+struct lg_spage *lg_spage_get(struct lg_shadow *s, struct lg_cpu *cpu, union lg_spage_key key);
+/* Points an empty slot at a child. */
+void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, struct lg_spage *child, u64 flags);
+/* Maps a frame, or with large set 512 of them, in an empty slot. */
+void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pfn, u64 flags, bool large);
+/* Empties a slot, present or not. */
+void lg_spage_zap(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot);
+/* Empties slots first .. last - 1. */
+void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int first, unsigned int last);
+/* Sees to it that the vCPU has LG_FILL_PAGES spare pages; may put the vCPU and sleep. 0 or -ENOMEM. */
+int lg_spage_top_up(struct lg_cpu *cpu);
+
+#endif /* _LGUEST_SHADOW_H */
