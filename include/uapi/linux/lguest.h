@@ -39,6 +39,29 @@
 #define LHREQ_TRAP		7
 /* value [, high half]: answers the access that the last read() told of. EINVAL if none waits. Only by the vCPU's task. */
 #define LHREQ_ANSWER		8
+/*
+ * kind (LGUEST_SPACE_*), start, size, on: from now on (on 1) accesses to [start, start + size) of memory outside the
+ * Guest's RAM, or of ports, end read() with LGUEST_EXIT_MEMORY or LGUEST_EXIT_PORT; or no more (on 0, with the words
+ * that claimed it). What nobody claims reads as all ones, and writes to it are lost. From any task.
+ *
+ * EINVAL: size 0, beyond 4 GiB or port 0xffff, memory that is RAM. EEXIST: overlaps another window. ESRCH: no such one
+ * to remove. ENOSPC: too many.
+ */
+#define LHREQ_WINDOW		9
+/*
+ * line, eventfd, on: each time the eventfd is signalled, line 0 .. 31 is raised (as by LHREQ_IRQ), or no more. From any
+ * task. EBADF: no eventfd. EBUSY: that pair is there already. ESRCH: no such pair to remove. ENOSPC: too many.
+ */
+#define LHREQ_IRQFD		10
+/*
+ * kind (LGUEST_SPACE_*), address, size, eventfd, on: a write of this size (1, 2 or 4 bytes) to this address, inside a
+ * window, signals the eventfd and does not end read(), or does so no more. The value written is not told. From any
+ * task. EINVAL: not inside a window. EBADF: no eventfd. EEXIST: the address has one. ESRCH, ENOSPC as above.
+ */
+#define LHREQ_DOORBELL		11
+
+#define LGUEST_SPACE_MEMORY	0
+#define LGUEST_SPACE_PORT	1
 
 /* 4 GiB of 4 KiB pages: all that a 32-bit Guest can name without PAE. */
 #define LGUEST_MAX_PFN		0x100000
