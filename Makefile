@@ -28,10 +28,12 @@ check: ## build module and selftests, run them in the emulated host: the test co
 
 run: ## the main job; for now: load the module in the emulated host and look at it
 	@scripts/kbuild modules >&2
+	@scripts/tools
 	@scripts/host 'modprobe lguest && dmesg | grep lguest; ls -l /dev/lguest /sys/kernel/debug/lguest'
 
 host: ## a root shell in the emulated host, or CMD='...' run there
 	@scripts/kbuild modules >&2
+	@scripts/tools
 ifdef CMD
 	@scripts/host "$$LGUEST_CMD"
 else
@@ -41,7 +43,8 @@ endif
 bench: ## run the benchmarks, counting instructions, into build/bench.json and build/bench.md
 	@scripts/bench
 
-tools: ## build what runs outside the kernel
+tools: ## build what runs outside the kernel: the lguest command, the selftests
+	@scripts/tools
 	@scripts/selftests
 
 # For the machine that this runs on, or KDIR=HEADERS of another kernel; DESTDIR is honoured.

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The `lguest` command: finds the verb and hands over to it. Only what all verbs
+ * share lives here: help, and the form of a complaint.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util.h"
+#include "verb.h"
+
+/* In the order in which `lguest help` lists them. */
+static const struct verb *const verbs[] = {
+	&verb_run,
+	&verb_version,
+	&verb_help,
+};
+
+/* The verb at work, for its complaints; NULL before there is one. */
+static const struct verb *current;
+
+static void complain(const char *format, va_list args)
+{
+	fprintf(stderr, "lguest%s%s: ", current ? " " : "",
+		current ? current->name : "");
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+int verb_fail(enum status status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(format, args);
+	va_end(args);
+	return status;
+}
+
+int verb_misused(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(format, args);
+	va_end(args);
+	fprintf(stderr, "Try 'lguest %s%s--help'.\n",
+		current ? current->name : "", current ? " " : "");
+	return STATUS_USAGE;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+static void list_verbs(FILE *out)
+{
+	size_t i;
+
+	fprintf(out, "usage: lguest VERB [ARGUMENT]...\n\nVerbs:\n");
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
+		fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+	fprintf(out, "\n'lguest VERB --help' tells what a verb takes.\n");
+}
+
+static int help(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (argc > 2)
+		return verb_misused("one verb at a time");
+	if (argc < 2) {
+		list_verbs(stdout);
+		return STATUS_OK;
+	}
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return verb_misused("there is no verb '%s'", argv[1]);
+	fputs(verb->usage, stdout);
+	return STATUS_OK;
+}
+
+const struct verb verb_help = {
+	.name = "help",
+	.summary = "Tell what the verbs are, or what one takes",
+	.usage = "usage: lguest help [VERB]\n",
+	.run = help,
+};
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	int i;
+
+	if (!name) {
+		list_verbs(stderr);
+		return STATUS_USAGE;
+	}
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		name = "help";
+	else if (!strcmp(name, "--version"))
+		name = "version";
+
+	current = find_verb(name);
+	if (!current)
+		return verb_misused("there is no verb '%s'", name);
+
+	/* Anywhere among the arguments, but not behind "--". */
+	for (i = 2; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help")) {
+			fputs(current->usage, stdout);
+			return STATUS_OK;
+		}
+	}
+	return current->run(argc - 1, argv + 1);
+}
