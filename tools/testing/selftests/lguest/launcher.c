@@ -12,6 +12,7 @@
 
 #include <asm/lguest.h>
 
+#include "host_state.h"
 #include "launcher.h"
 
 #define MEMORY_DEFAULT	(16ull << 20)
@@ -142,7 +143,7 @@ int vm_run(struct vm *vm)
 	int err;
 
 	do {
-		err = lguest_run(vm->fd, &vm->exit);
+		err = host_state_run(vm->fd, &vm->exit);
 		if (err)
 			return err;
 	} while (mailbox_serve(vm));

@@ -45,7 +45,8 @@ void vm_stop(struct vm *vm);
 
 /*
  * Runs until the Guest wants something that is not the mailbox's business: enum lguest_exit_reason, or a
- * negative errno. What it prints is printed; an assertion of its own that fails, fails the test.
+ * negative errno. What it prints is printed; an assertion of its own that fails, fails the test. After
+ * each single return of the Host, this process's own registers must be what they were (host_state.h).
  */
 int vm_run(struct vm *vm);
 
