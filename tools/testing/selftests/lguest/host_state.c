@@ -50,6 +50,8 @@ void host_state_call(struct host_state *set, struct host_state *got, long number
 /* A 32-bit program has half of the vector registers, so XSAVE writes and reads half of their parts. */
 #define VECTOR_REGS	(sizeof(long) == 8 ? 16u : 8u)
 
+/* What a 32-bit program has instead of 0 after a signal. */
+#define NULL_SELECTOR	(sizeof(long) == 8 ? 0 : 3)
 #define LDT_SELECTOR	7
 #define USER_DS		0x2b
 
@@ -153,7 +155,7 @@ static void prepare(void)
 {
 	static uint64_t random = 1;
 	static unsigned int calls;
-	uint16_t data[] = { 0, USER_DS, use_ldt ? LDT_SELECTOR : USER_DS };
+	uint16_t data[] = { NULL_SELECTOR, USER_DS, use_ldt ? LDT_SELECTOR : USER_DS };
 	unsigned int i, kind = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
 
 	for (i = 0; i < GENERALS; i++)

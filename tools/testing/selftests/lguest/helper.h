@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A second thread of a test's launcher, which does something while the first one runs a Guest (guests/work.c). */
+#ifndef LGUEST_TEST_HELPER_H
+#define LGUEST_TEST_HELPER_H
+
+#include <pthread.h>
+
+#include "launcher.h"
+#include "guests/work.h"
+
+struct helper {
+	pthread_t thread;
+	struct vm *vm;
+	void (*function)(struct vm *vm);
+};
+
+static inline void *helper_thread(void *arg)
+{
+	struct helper *helper = arg;
+
+	helper->function(helper->vm);
+	return NULL;
+}
+
+static inline void start_helper(struct helper *helper, struct vm *vm, void (*function)(struct vm *vm))
+{
+	helper->vm = vm;
+	helper->function = function;
+	if (pthread_create(&helper->thread, NULL, helper_thread, helper))
+		FAIL("no thread");
+}
+
+/* Sleeps until the Guest has begun and ended this many turns of its work, at least. */
+static inline void wait_for_turns(struct vm *vm, uint32_t more)
+{
+	volatile uint32_t *turns = &vm->mailbox->out[WORK_TURNS];
+	uint32_t start = *turns;
+
+	while (*turns - start < more + 1)
+		usleep(100);
+}
+
+#endif /* LGUEST_TEST_HELPER_H */
