@@ -275,7 +275,8 @@ int lg_mem_init(struct lguest *lg, unsigned long base, unsigned long pages)
 
 	if (!pages || pages > LGUEST_MAX_PFN || offset_in_page(base))
 		return -EINVAL;
-	if (!access_ok((void __user *)base, size))
+	/* TASK_SIZE: the address space of a 32-bit Launcher ends earlier. */
+	if (!access_ok((void __user *)base, size) || base + size > TASK_SIZE)
 		return -EINVAL;
 
 	mmap_read_lock(mm);
