@@ -3,6 +3,7 @@
 # share the cache. Sourced by bash, never run.
 
 set -euo pipefail
+shopt -s inherit_errexit
 
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
