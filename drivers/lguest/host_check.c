@@ -5,6 +5,8 @@
  * machine is refused here, with a sentence that names it; nothing after this
  * asks again.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/errno.h>
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
