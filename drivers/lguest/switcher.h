@@ -13,10 +13,11 @@
 
 #define LG_STATE_SIZE 0x8000
 #define LG_STATE_ORDER 3
-#define LG_STATE_SHARED 0x5000
+#define LG_STATE_SHARED 0x7000
 
 #define LG_GDT_ENTRIES 512 /* of the running GDTs: one page */
 #define LG_GDT_GUEST 504 /* the Guest may own the ones below */
+#define LG_LDT_ENTRIES 512 /* of the running LDTs: one page */
 /*
  * Ours, at the top of the running GDTs and of the T set. None is reachable from
  * ring 3 (S3).
@@ -93,7 +94,12 @@ struct lg_state {
 	 */
 	u64 gdt[2][LG_GDT_ENTRIES] __aligned(4096);
 	gate_desc idt[256] __aligned(4096);
-	/* From here on Host only. Page 5: the GDT of the T set. */
+	/*
+	 * Pages 5, 6: the running LDT of each virtual privilege level, which
+	 * LG_LDT of the GDT of that level names: segments.c.
+	 */
+	u64 ldt[2][LG_LDT_ENTRIES] __aligned(4096);
+	/* From here on Host only. Page 7: the GDT of the T set. */
 	u64 t_gdt_table[LG_GDT_ENTRIES] __aligned(4096);
 };
 
