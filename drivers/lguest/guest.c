@@ -16,18 +16,6 @@
 #define BOOT_CODE 0x00cfbb000000ffffULL
 #define BOOT_DATA 0x00cfb3000000ffffULL
 
-/**
- * lg_has_error_code() - does the processor push an error code for this
- * exception?
- * @vector: 0 .. 31
- *
- * SDM vol. 3, table 6-1.
- */
-bool lg_has_error_code(unsigned int vector)
-{
-	return vector < 32 && (0x60227d00 >> vector) & 1;
-}
-
 /*
  * The state in which a Guest finds itself:
  * Documentation/virt/lguest/guest-interface.rst, "Start".
@@ -37,6 +25,7 @@ static int reset(struct lg_cpu *cpu, u64 pgdir, u64 start)
 	struct lg_state *state = cpu->state;
 
 	cpu->virtual_if = true;
+	lg_msr_reset(cpu);
 	lg_segment_set(cpu, LGUEST_BOOT_CS / 8, BOOT_CODE);
 	lg_segment_set(cpu, LGUEST_BOOT_DS / 8, BOOT_DATA);
 	state->frame.cs = LGUEST_BOOT_CS | 3;

@@ -154,6 +154,7 @@ static enum lg_next hc_load_idt_entry(struct lg_cpu *cpu, const u32 *arg)
 			cpu,
 			"LOAD_IDT_ENTRY for vector %u with a gate of type %#x",
 			arg[0], type);
+	cpu->idt_in_memory = false;
 	cpu->idt[arg[0]] = present ? gate : 0;
 	return LG_RUN;
 }

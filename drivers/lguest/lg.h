@@ -33,6 +33,8 @@
 #include "compat.h"
 #include "walk.h"
 #include "segments.h"
+#include "trap.h"
+#include "emulate.h"
 #include "switcher.h"
 
 struct lguest;
@@ -48,12 +50,6 @@ enum lg_view { LG_VIEW_KERNEL, LG_VIEW_USER, LG_VIEWS };
 
 /* The first of the three GDT entries that LHCALL_LOAD_TLS sets. */
 #define GDT_ENTRY_GUEST_TLS	6
-
-/* What a handler of an exit tells the run loop. */
-enum lg_next {
-	LG_RUN,			/* enter the Guest again */
-	LG_LAUNCHER,		/* cpu->exit says why the Launcher is needed */
-};
 
 /* Entries of 1 GiB that map what a 32-bit Guest can name: lg_world_low(). */
 #define LG_TOPS			4
@@ -90,8 +86,15 @@ struct lg_cpu {
 	bool virtual_if;		/* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
 	struct lg_segments seg;		/* GDT, LDT, TSS as the Guest gave them: segments.c */
 	u64 idt[LG_IDT_ENTRIES];	/* gates by LHCALL_LOAD_IDT_ENTRY; 0 is none */
-	u32 idt_base, idt_limit;	/* by LIDT: read at each delivery; limit 0 is none */
-	u32 ss1, esp1;			/* stack for entries from user mode */
+	bool idt_in_memory;		/* LIDT gave the table: read at each delivery */
+	u32 idt_base, idt_limit;
+	u32 ss1, esp1;			/* stack for entries from user mode; ss1 0: the TSS has it */
+	u8 iopl;			/* as the Guest's kernel last loaded it into EFLAGS */
+	bool sti_shadow;		/* the instruction after STI is not done: no interrupt yet */
+	bool stepping;			/* TF in the frame is the Host's, to end that */
+	u32 dr[8];			/* debug registers as the Guest believes them to be */
+	u64 msr[LG_MSRS];		/* by the table in emu_system.c */
+	struct lg_io io;		/* device accesses of the instruction at hand */
 
 	/* struct lguest_data, once the Guest has said where. */
 	u64 data_gpa;			/* 0 before LHCALL_LGUEST_INIT */
@@ -102,6 +105,7 @@ struct lg_cpu {
 
 	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
 	unsigned long irqs_pending;
+	bool told_pending;		/* irq_pending in lguest_data may be set */
 	bool halted;
 	struct wait_queue_head wq;	/* a halted vCPU sleeps here */
 	bool brk;			/* any task: LHREQ_BREAK is on */
@@ -112,6 +116,20 @@ struct lg_cpu {
 
 	/* What the next read() tells; reason 0: nothing yet. */
 	struct lguest_exit exit;
+};
+
+/* A claim of the Launcher's: window.c. */
+#define LG_WINDOWS 64
+
+struct lg_window {
+	u8 kind;			/* LGUEST_SPACE_* */
+	u64 start, last;
+};
+
+struct lg_windows {
+	spinlock_t lock;		/* guards the rest; tasks only */
+	unsigned int count;
+	struct lg_window window[LG_WINDOWS];	/* by kind and address; none overlaps another */
 };
 
 /*
@@ -129,6 +147,7 @@ struct lguest {
 	struct mmu_notifier notifier;	/* shadow_page.c: what the Host takes back */
 
 	struct lg_shadow *shadow;	/* shadow.c: pages, hash, reverse map, its lock */
+	struct lg_windows windows;	/* what the Launcher answers for */
 	struct lg_cpu cpu;		/* the only vCPU so far */
 	struct dentry *debugfs;
 };
@@ -145,7 +164,6 @@ int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages, u6
 void lg_guest_destroy(struct lguest *lg);
 int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value);
 int lg_set_register(struct lg_cpu *cpu, u64 which, u64 value);
-bool lg_has_error_code(unsigned int vector);
 /* Ends the Guest: the sentence (no newline), then registers and code, go to cpu->exit (G1). */
 __printf(2, 3) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
 enum lg_next lg_shutdown(struct lg_cpu *cpu, u32 how, const char *message);
@@ -255,28 +273,14 @@ int lg_run(struct lg_cpu *cpu);
 /* ---- hypercall.c ---- */
 enum lg_next lg_hypercall(struct lg_cpu *cpu);
 
-/* ---- segments' kernel half: what a Guest's descriptor becomes in both running GDTs (S3) ---- */
-void lg_segment_set(struct lg_cpu *cpu, unsigned int index, u64 desc);
-/* Linear address of the next instruction: CS base + EIP. */
-u64 lg_linear_ip(struct lg_cpu *cpu);
+/* ---- window.c ---- */
+int lg_window_set(struct lguest *lg, u64 kind, u64 start, u64 size, bool on);
 
-/* ---- trap.c: delivery into the Guest ---- */
-/* An exception of the hardware (0..31, no page fault, NMI or machine check) in the Guest. */
-enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error);
-/*
- * Delivers exception or interrupt `vector` as the processor would; error only if has_error. soft: by INT n, INT3 or
- * INTO: the gate's DPL is checked. A Guest that has no handler for it dies.
- */
-enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error, bool soft);
-/* Delivers cpu->fault. */
-enum lg_next lg_deliver_fault(struct lg_cpu *cpu);
-/* Delivers the lowest pending unblocked line if virtual IF allows; keeps irq_pending true. Before each entry. */
-enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu);
-bool lg_virtual_if(struct lg_cpu *cpu);
-void lg_set_virtual_if(struct lg_cpu *cpu, bool on);
-
-/* ---- emulate.c through its kernel half ---- */
-/* The instruction at the Guest's IP accesses gpa, which is outside memory, by gva. */
-enum lg_next lg_emulate_device(struct lg_cpu *cpu, u64 gva, u64 gpa, u32 error);
+/* ---- processor.c: what the plain rooms of the virtual processor (env.h) need of the kernel ---- */
+/* Wall clock: seconds, nanoseconds. */
+void lg_wall_clock(u32 time[2]);
+u64 lg_rdtsc(void);
+/* CPUID for a Guest: EAX and ECX in, EAX, EBX, ECX and EDX out. */
+void lg_cpuid(u32 reg[4]);
 
 #endif /* _LGUEST_LG_H */

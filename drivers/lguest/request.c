@@ -119,7 +119,17 @@ static int trap(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 static int answer(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 		  unsigned int args)
 {
-	return -EINVAL;
+	u64 high = args > 1 ? arg[1] : 0;
+
+	return lg_io_answer(cpu, arg[0] | high << 32);
+}
+
+static int window(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		  unsigned int args)
+{
+	if (arg[3] > 1)
+		return -EINVAL;
+	return lg_window_set(lg, arg[0], arg[1], arg[2], arg[3]);
 }
 
 static const struct request requests[] = {
@@ -130,6 +140,7 @@ static const struct request requests[] = {
 	[LHREQ_SETREG] = { setreg, 2, 2, true },
 	[LHREQ_TRAP] = { trap, 1, 1, true },
 	[LHREQ_ANSWER] = { answer, 1, 2, true },
+	[LHREQ_WINDOW] = { window, 4, 4, false },
 };
 
 /*

@@ -163,6 +163,8 @@ int lg_run(struct lg_cpu *cpu)
 		if (cpu->hypercall_waits) {
 			cpu->hypercall_waits = false;
 			next = lg_hypercall(cpu);
+		} else if (lg_io_waits(cpu)) {
+			next = lg_emulate_again(cpu);
 		} else {
 			next = lg_deliver_interrupts(cpu);
 		}

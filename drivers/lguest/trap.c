@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Traps: exceptions and interrupts on their way into the Guest, as the processor would deliver them
+ * (SDM vol. 3, chapter 6). Enters here: an exception from the run loop, a fault that the walk or
+ * the emulation found, an interrupt line. Leaves: the vCPU with another instruction pointer, or a
+ * Guest that died with a sentence. Plain C (env.h).
+ *
+ * What the Guest sees differs from the hardware in this, and only here and in the emulation of IRET
+ * and RET:
+ *
+ *	- its kernel has privilege level 1 in pushed CS and SS, 3 in the hardware's;
+ *	- the interrupt flag is virtual: in struct lguest_data once the Guest has one. The
+ *	  hardware's is always set;
+ *	- IOPL is virtual: what the Guest last loaded with IRET, shown in pushed frames, 0 for
+ *	  PUSHF, which does not trap;
+ *	- AC is cleared on the way from user to kernel level (pushed as it was): in ring 3 it would
+ *	  mean something to a kernel.
+ *
+ * A delivery reads and checks everything first, writes the frame then and changes registers last.
+ * So a fault on the way finds the vCPU as it was, and is delivered in its turn (SDM vol. 3, table
+ * 6-5), at most to the triple fault that ends the Guest.
+ */
+#include "env.h"
+
+/* Gate types (SDM vol. 3, table 3-2). */
+#define GATE_TASK	0x5
+#define GATE_INT16	0x6
+#define GATE_TRAP16	0x7
+#define GATE_INT32	0xe
+#define GATE_TRAP32	0xf
+
+/* SDM vol. 3, table 6-1, and #VC and #SX of AMD's. */
+#define HAS_ERROR_CODE	0x60227d00u
+#define CONTRIBUTORY                                                                 \
+	(1u << LG_TRAP_DE | 1u << LG_TRAP_TS | 1u << LG_TRAP_NP | 1u << LG_TRAP_SS | \
+	 1u << LG_TRAP_GP)
+
+/* One event on its way in. */
+struct event {
+	u8 vector;
+	bool has_error;
+	bool soft;			/* by an instruction of the Guest: INT n, INT3, INTO */
+	bool interrupt;			/* by a line */
+	u32 error;
+	u32 insn_ip;			/* soft: where the instruction is; frame.ip is behind it */
+};
+
+/* What became of one attempt. */
+enum outcome { DELIVERED, FAULTED, DEAD };
+
+/**
+ * lg_has_error_code() - does this exception push an error code?
+ * @vector: any
+ */
+bool lg_has_error_code(unsigned int vector)
+{
+	return vector < LG_TRAPS && HAS_ERROR_CODE & 1u << vector;
+}
+
+/**
+ * lg_trap_name() - an exception by name, for sentences
+ * @vector: any
+ */
+const char *lg_trap_name(unsigned int vector)
+{
+	static const char *const names[LG_TRAPS] = {
+		[LG_TRAP_DE] = "divide error (#DE, 0)",
+		[LG_TRAP_DB] = "debug exception (#DB, 1)",
+		[LG_TRAP_NMI] = "NMI (2)",
+		[LG_TRAP_BP] = "breakpoint (#BP, 3)",
+		[LG_TRAP_OF] = "overflow (#OF, 4)",
+		[LG_TRAP_BR] = "bound range (#BR, 5)",
+		[LG_TRAP_UD] = "invalid opcode (#UD, 6)",
+		[LG_TRAP_NM] = "device not available (#NM, 7)",
+		[LG_TRAP_DF] = "double fault (#DF, 8)",
+		[LG_TRAP_TS] = "invalid TSS (#TS, 10)",
+		[LG_TRAP_NP] = "segment not present (#NP, 11)",
+		[LG_TRAP_SS] = "stack fault (#SS, 12)",
+		[LG_TRAP_GP] = "general protection fault (#GP, 13)",
+		[LG_TRAP_PF] = "page fault (#PF, 14)",
+		[LG_TRAP_MF] = "FPU error (#MF, 16)",
+		[LG_TRAP_AC] = "alignment check (#AC, 17)",
+		[LG_TRAP_MC] = "machine check (#MC, 18)",
+		[LG_TRAP_XM] = "SIMD error (#XM, 19)",
+	};
+
+	if (vector >= LG_TRAPS)
+		return "interrupt";
+	return names[vector] ? names[vector] : "reserved exception";
+}
+
+/**
+ * lg_raise() - note an exception for the Guest
+ * @cpu: the vCPU
+ * @vector: not LG_TRAP_PF, whose address the walk knows
+ * @error: its error code, 0 if it has none
+ *
+ * Return: -EFAULT.
+ */
+int lg_raise(struct lg_cpu *cpu, enum lg_trap vector, u32 error)
+{
+	cpu->fault = (struct lg_fault){
+		.vector = vector,
+		.has_error = lg_has_error_code(vector),
+		.error = error,
+	};
+	return -EFAULT;
+}
+
+/* ---- Flags ---- */
+
+/* A word of struct lguest_data. */
+static int read_data(struct lg_cpu *cpu, size_t offset, void *to, size_t len)
+{
+	return lg_read_gpa(cpu, cpu->data_gpa + offset, to, len);
+}
+
+/* If the Launcher has taken the page away, the Guest finds out by itself. */
+static void write_data(struct lg_cpu *cpu, size_t offset, u32 value)
+{
+	if (cpu->data_gpa)
+		lg_write_gpa(cpu, cpu->data_gpa + offset, &value, sizeof(value));
+}
+
+bool lg_virtual_if(struct lg_cpu *cpu)
+{
+	u32 enabled;
+
+	if (!cpu->data_gpa)
+		return cpu->virtual_if;
+	return !read_data(cpu, offsetof(struct lguest_data, irq_enabled), &enabled,
+			  sizeof(enabled)) &&
+	       enabled & LGUEST_IF;
+}
+
+void lg_set_virtual_if(struct lg_cpu *cpu, bool on)
+{
+	cpu->virtual_if = on;
+	write_data(cpu, offsetof(struct lguest_data, irq_enabled), on ? LGUEST_IF : 0);
+}
+
+/**
+ * lg_guest_flags() - EFLAGS as the Guest believes them to be
+ * @cpu: the vCPU
+ */
+u32 lg_guest_flags(struct lg_cpu *cpu)
+{
+	u32 flags = cpu->state->frame.flags & (LG_FLAGS_GUEST | LG_FLAGS_NT | LG_FLAGS_RF);
+
+	if (cpu->stepping)
+		flags &= ~LG_FLAGS_TF;
+	return flags | LG_FLAGS_FIXED | (u32)cpu->iopl << 12 |
+	       (lg_virtual_if(cpu) ? LG_FLAGS_IF : 0);
+}
+
+/**
+ * lg_load_flags() - load EFLAGS on behalf of the Guest's kernel
+ * @cpu: the vCPU
+ * @flags: as the Guest wrote them, VM clear
+ *
+ * Keeps S2: what the Guest does not have in the hardware stays virtual or is dropped (NT, RF).
+ */
+void lg_load_flags(struct lg_cpu *cpu, u32 flags)
+{
+	lg_end_sti_shadow(cpu);
+	cpu->state->frame.flags = (flags & LG_FLAGS_GUEST) | LG_FLAGS_IF | LG_FLAGS_FIXED;
+	cpu->iopl = (flags & LG_FLAGS_IOPL) >> 12;
+	lg_set_virtual_if(cpu, flags & LG_FLAGS_IF);
+}
+
+/**
+ * lg_end_sti_shadow() - nothing holds interrupts back any longer
+ * @cpu: the vCPU
+ */
+void lg_end_sti_shadow(struct lg_cpu *cpu)
+{
+	cpu->sti_shadow = false;
+	if (cpu->stepping) {
+		cpu->stepping = false;
+		cpu->state->frame.flags &= ~(u64)LG_FLAGS_TF;
+	}
+}
+
+/* ---- One delivery ---- */
+
+static enum outcome unhandled(struct lg_cpu *cpu, const struct event *ev)
+{
+	if (ev->vector >= LG_TRAPS)
+		lg_kill(cpu, "no handler for interrupt vector %#x", ev->vector);
+	else if (ev->vector == LG_TRAP_PF)
+		lg_kill(cpu, "no handler for a page fault (#PF, 14): address %#llx, error code %#x",
+			(unsigned long long)cpu->cr2, ev->error);
+	else if (ev->has_error)
+		lg_kill(cpu, "no handler for a %s, error code %#x", lg_trap_name(ev->vector),
+			ev->error);
+	else
+		lg_kill(cpu, "no handler for a %s", lg_trap_name(ev->vector));
+	return DEAD;
+}
+
+static enum outcome fault(struct lg_cpu *cpu, enum lg_trap vector, u32 error)
+{
+	lg_raise(cpu, vector, error);
+	return FAULTED;
+}
+
+/* The Guest's gate for an event, checked up to its present bit. */
+static enum outcome find_gate(struct lg_cpu *cpu, const struct event *ev, u64 *gate)
+{
+	u32 error = ev->vector * 8u | LG_ERROR_IDT | (ev->soft ? 0 : LG_ERROR_EXT);
+
+	if (cpu->idt_in_memory) {
+		if (ev->vector * 8u + 7 > cpu->idt_limit)
+			return fault(cpu, LG_TRAP_GP, error);
+		if (lg_read_gva(cpu, (u32)(cpu->idt_base + ev->vector * 8), gate, sizeof(*gate), 0))
+			return FAULTED;
+	} else {
+		*gate = cpu->idt[ev->vector];
+		if (!*gate && !ev->soft)
+			return unhandled(cpu, ev);
+	}
+
+	switch (LG_DESC_TYPE(*gate)) {
+	case GATE_INT16:
+	case GATE_TRAP16:
+	case GATE_INT32:
+	case GATE_TRAP32:
+	case GATE_TASK:
+		break;
+	default:
+		return fault(cpu, LG_TRAP_GP, error);
+	}
+	if (ev->soft && cpu->user && !lg_desc_is_user(*gate))
+		return fault(cpu, LG_TRAP_GP, error);
+	if (!(*gate & LG_DESC_PRESENT))
+		return fault(cpu, LG_TRAP_NP, error);
+	if (LG_DESC_TYPE(*gate) == GATE_TASK) {
+		lg_kill(cpu,
+			"the gate of vector %u (%s) is a task gate: tasks are not switched here",
+			ev->vector, lg_trap_name(ev->vector));
+		return DEAD;
+	}
+	return DELIVERED;
+}
+
+/* The handler's code segment; *to_user says at which level it runs. */
+static enum outcome find_code(struct lg_cpu *cpu, u16 sel, u32 ext, u64 *desc, bool *to_user)
+{
+	u32 error = (sel & ~LG_SEL_RPL) | ext;
+
+	if (lg_seg_fetch(cpu, sel, desc) == -EFAULT)
+		return FAULTED;
+	if (!(sel & ~LG_SEL_RPL))
+		return fault(cpu, LG_TRAP_GP, ext);
+	if (!lg_desc_is_code(*desc) || *desc & LG_DESC_LONG ||
+	    (!cpu->user && lg_desc_is_user(*desc)))
+		return fault(cpu, LG_TRAP_GP, error);
+	if (!(*desc & LG_DESC_PRESENT))
+		return fault(cpu, LG_TRAP_NP, error);
+	*to_user = cpu->user && (lg_desc_is_user(*desc) || lg_desc_conforms(*desc));
+	return DELIVERED;
+}
+
+/*
+ * The kernel stack for an entry from user level: from SET_STACK, or from the TSS of an LTR,
+ * whichever came last.
+ */
+static enum outcome kernel_stack(struct lg_cpu *cpu, u32 ext, u16 *ss, u32 *sp)
+{
+	struct lg_segments *seg = &cpu->seg;
+	u32 offset, len;
+	u16 words[4];
+
+	if (cpu->ss1) {
+		*ss = cpu->ss1;
+		*sp = cpu->esp1;
+		return DELIVERED;
+	}
+	if (!seg->tr)
+		return fault(cpu, LG_TRAP_TS, ext);
+	/*
+	 * SP0 and SS0 of a 16-bit TSS, ESP0 and SS0 of a 32-bit one (SDM vol. 3, figures 8-2 and
+	 * 8-10).
+	 */
+	offset = seg->tss_type == LG_TYPE_TSS16 ? 2 : 4;
+	len = seg->tss_type == LG_TYPE_TSS16 ? 4 : 6;
+	if (offset + len - 1 > seg->tss_limit)
+		return fault(cpu, LG_TRAP_TS, (seg->tr & ~LG_SEL_RPL) | ext);
+	if (lg_read_gva(cpu, (u32)(seg->tss_base + offset), words, len, 0))
+		return FAULTED;
+	*sp = seg->tss_type == LG_TYPE_TSS16 ? words[0] : words[0] | (u32)words[1] << 16;
+	*ss = words[len / 2 - 1];
+	return DELIVERED;
+}
+
+static enum outcome find_stack(struct lg_cpu *cpu, u32 ext, u16 *ss, u32 *sp, u64 *desc)
+{
+	enum outcome outcome;
+	u32 error;
+
+	outcome = kernel_stack(cpu, ext, ss, sp);
+	if (outcome != DELIVERED)
+		return outcome;
+	error = (*ss & ~LG_SEL_RPL) | ext;
+	if (lg_seg_fetch(cpu, *ss, desc) == -EFAULT)
+		return FAULTED;
+	if (!lg_desc_is_data(*desc) || !(*desc & LG_DESC_WRITABLE) || lg_desc_is_user(*desc))
+		return fault(cpu, LG_TRAP_TS, error);
+	if (!(*desc & LG_DESC_PRESENT))
+		return fault(cpu, LG_TRAP_SS, error);
+	return DELIVERED;
+}
+
+/* A selector as the Guest's frames show it: kernel code and stack have privilege level 1 there. */
+static u32 shown(struct lg_cpu *cpu, u16 sel)
+{
+	return cpu->user ? sel : (sel & ~LG_SEL_RPL) | LG_KERNEL_RPL;
+}
+
+/* Writes `words` words of 2 or 4 bytes, the first one lowest. */
+static int write_words(struct lg_cpu *cpu, u32 linear, const u32 *word, unsigned int words,
+		       bool wide, u32 access)
+{
+	u16 narrow[6];
+	unsigned int i;
+
+	if (wide)
+		return lg_write_gva(cpu, linear, word, words * 4, access);
+	for (i = 0; i < words; i++)
+		narrow[i] = word[i];
+	return lg_write_gva(cpu, linear, narrow, words * 2, access);
+}
+
+static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
+{
+	u32 ext = ev->soft ? 0 : LG_ERROR_EXT;
+	struct lg_frame *frame = &cpu->state->frame;
+	u32 word[6], sp, new_sp, ip, flags, len;
+	bool wide, traps, to_user, switches;
+	u64 gate, code, stack;
+	enum outcome outcome;
+	unsigned int n = 0;
+	u16 cs, ss;
+
+	outcome = find_gate(cpu, ev, &gate);
+	if (outcome != DELIVERED)
+		return outcome;
+	wide = LG_DESC_TYPE(gate) & 8;
+	traps = LG_DESC_TYPE(gate) & 1;
+	cs = gate >> 16;
+	ip = (gate & 0xffff) | (wide ? gate >> 32 & 0xffff0000 : 0);
+	outcome = find_code(cpu, cs, ext, &code, &to_user);
+	if (outcome != DELIVERED)
+		return outcome;
+
+	switches = cpu->user && !to_user;
+	if (switches) {
+		outcome = find_stack(cpu, ext, &ss, &sp, &stack);
+		if (outcome != DELIVERED)
+			return outcome;
+	} else {
+		ss = frame->ss;
+		sp = frame->sp;
+		stack = lg_seg_running(cpu, LG_SREG_SS);
+	}
+
+	flags = lg_guest_flags(cpu);
+	if (ev->has_error)
+		word[n++] = ev->error;
+	word[n++] = frame->ip;
+	word[n++] = shown(cpu, frame->cs);
+	word[n++] = flags;
+	if (switches) {
+		word[n++] = frame->sp;
+		word[n++] = shown(cpu, frame->ss);
+	}
+	len = n * (wide ? 4 : 2);
+
+	new_sp = sp - len;
+	if (!(stack & LG_DESC_BIG))
+		new_sp = (sp & 0xffff0000) | (new_sp & 0xffff);
+	if (!lg_desc_in_limit(stack, stack & LG_DESC_BIG ? new_sp : new_sp & 0xffff, len))
+		return fault(cpu, LG_TRAP_SS, (switches ? ss & ~LG_SEL_RPL : 0) | ext);
+	if (ip > lg_desc_limit(code))
+		return fault(cpu, LG_TRAP_GP, ext);
+	if (write_words(
+		    cpu,
+		    (u32)(lg_desc_base(stack) + (stack & LG_DESC_BIG ? new_sp : new_sp & 0xffff)),
+		    word, n, wide, LG_PF_WRITE | (to_user ? LG_PF_USER : 0)))
+		return FAULTED;
+
+	/* Nothing fails from here on. */
+	lg_end_sti_shadow(cpu);
+	if (cpu->user && !to_user)
+		frame->flags &= ~(u64)LG_FLAGS_AC;
+	frame->flags &= ~(u64)(LG_FLAGS_TF | LG_FLAGS_NT | LG_FLAGS_RF);
+	cpu->user = to_user;
+	lg_seg_put(cpu, LG_SREG_CS, cs);
+	lg_seg_put(cpu, LG_SREG_SS, ss);
+	frame->ip = ip;
+	frame->sp = new_sp;
+	if (!traps && flags & LG_FLAGS_IF)
+		lg_set_virtual_if(cpu, false);
+	return DELIVERED;
+}
+
+/* ---- One event and the faults that it meets ---- */
+
+/* A page fault's address, where the Guest looks for it. */
+static void tell_cr2(struct lg_cpu *cpu, u64 gva)
+{
+	cpu->cr2 = gva;
+	write_data(cpu, offsetof(struct lguest_data, cr2), gva);
+}
+
+static bool contributory(const struct event *ev)
+{
+	return !ev->soft && !ev->interrupt && ev->vector < LG_TRAPS &&
+	       CONTRIBUTORY & 1u << ev->vector;
+}
+
+static bool is(const struct event *ev, enum lg_trap vector)
+{
+	return !ev->soft && !ev->interrupt && ev->vector == vector;
+}
+
+/* SDM vol. 3, table 6-5: what a second exception makes of the first. False: a triple fault. */
+static bool combine(struct event *ev, const struct lg_fault *second)
+{
+	struct event next = { .vector = second->vector,
+			      .has_error = second->has_error,
+			      .error = second->error };
+	bool serious = contributory(&next) || is(&next, LG_TRAP_PF);
+
+	if (is(ev, LG_TRAP_DF) && serious)
+		return false;
+	if ((contributory(ev) && contributory(&next)) || (is(ev, LG_TRAP_PF) && serious))
+		next = (struct event){ .vector = LG_TRAP_DF, .has_error = true };
+	*ev = next;
+	return true;
+}
+
+static enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
+{
+	unsigned int cause = ev.vector;
+
+	for (;;) {
+		if (is(&ev, LG_TRAP_PF))
+			tell_cr2(cpu, gva);
+		switch (deliver_one(cpu, &ev)) {
+		case DELIVERED:
+			return LG_RUN;
+		case DEAD:
+			return LG_LAUNCHER;
+		case FAULTED:
+			break;
+		}
+		/* What faulted is the instruction, not the one after it. */
+		if (ev.soft)
+			cpu->state->frame.ip = ev.insn_ip;
+		gva = cpu->fault.gva;
+		if (!combine(&ev, &cpu->fault))
+			return lg_kill(cpu, "triple fault: %s, error code %#x, after %s",
+				       lg_trap_name(cpu->fault.vector), cpu->fault.error,
+				       lg_trap_name(cause));
+	}
+}
+
+/* Where the one-byte INT3 or INTO, or the INT n, starts that the processor has just executed. */
+static u32 soft_insn_ip(struct lg_cpu *cpu, u8 vector)
+{
+	u32 ip = cpu->state->frame.ip, linear;
+	u8 last;
+
+	if (vector != LG_TRAP_BP && vector != LG_TRAP_OF)
+		return ip - 2;
+	/* INT 3 ends with the byte 3, INT3 is 0xcc; INT 4 and INTO likewise. */
+	if (!lg_seg_linear(cpu, LG_SREG_CS, ip - 1, 1, LG_PF_FETCH, &linear) &&
+	    !lg_read_gva(cpu, linear, &last, 1, LG_PF_FETCH | (cpu->user ? LG_PF_USER : 0)) &&
+	    last == vector)
+		return ip - 2;
+	return ip - 1;
+}
+
+/**
+ * lg_deliver() - deliver an exception or interrupt into the Guest
+ * @cpu: the vCPU
+ * @vector: any
+ * @has_error: it has an error code
+ * @error: the error code
+ * @soft: by a software interrupt that the processor executed: INT n, INT3, INTO. The gate's DPL
+ * counts.
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died of it.
+ */
+enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error, bool soft)
+{
+	struct event ev = {
+		.vector = vector,
+		.has_error = has_error,
+		.error = error,
+		.soft = soft,
+	};
+
+	if (soft)
+		ev.insn_ip = soft_insn_ip(cpu, vector);
+	return deliver(cpu, ev, cpu->cr2);
+}
+
+/**
+ * lg_deliver_int() - deliver a software interrupt that was emulated
+ * @cpu: the vCPU, its instruction pointer behind the instruction
+ * @vector: any
+ * @insn_ip: where the instruction starts
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died of it.
+ */
+enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip)
+{
+	struct event ev = { .vector = vector, .soft = true, .insn_ip = insn_ip };
+
+	return deliver(cpu, ev, cpu->cr2);
+}
+
+/**
+ * lg_deliver_fault() - deliver what the walk or the emulation found
+ * @cpu: the vCPU, the fault in cpu->fault
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died of it.
+ */
+enum lg_next lg_deliver_fault(struct lg_cpu *cpu)
+{
+	struct lg_fault *fault = &cpu->fault;
+	struct event ev = { .vector = fault->vector,
+			    .has_error = fault->has_error,
+			    .error = fault->error };
+
+	return deliver(cpu, ev, fault->gva);
+}
+
+/* ---- Interrupt lines ---- */
+
+/* struct lguest_data, as far as lines need it. */
+struct line_words {
+	u32 irq_enabled, blocked, cr2, time[2], irq_pending;
+};
+
+/* Keeps irq_pending as it should be, without a write where it is so already. */
+static void tell_pending(struct lg_cpu *cpu, const struct line_words *words, bool waits)
+{
+	u32 value = waits ? LGUEST_IF : 0;
+
+	if (cpu->data_gpa && words->irq_pending != value)
+		write_data(cpu, offsetof(struct lguest_data, irq_pending), value);
+	cpu->told_pending = waits;
+}
+
+static void tell_time(struct lg_cpu *cpu)
+{
+	u32 time[2];
+
+	if (!cpu->data_gpa)
+		return;
+	lg_wall_clock(time);
+	lg_write_gpa(cpu, cpu->data_gpa + offsetof(struct lguest_data, time), time, sizeof(time));
+}
+
+/**
+ * lg_deliver_interrupts() - deliver what is pending and may be
+ * @cpu: the vCPU
+ *
+ * Before each entry. Nothing arrives at a Guest that has neither done LHCALL_LGUEST_INIT nor LIDT.
+ * The lowest unblocked line first; a trap gate leaves virtual IF on, so the next may follow at
+ * once. At the Guest's noirq_iret, the IRET is done first.
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died.
+ */
+enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
+{
+	struct lg_frame *frame = &cpu->state->frame;
+	struct line_words words = {};
+	struct event ev = { .interrupt = true };
+	enum lg_next next;
+	unsigned long lines;
+	int err;
+
+	for (;;) {
+		lines = READ_ONCE(cpu->irqs_pending);
+		if ((!lines && !cpu->told_pending) || (!cpu->data_gpa && !cpu->idt_in_memory))
+			return LG_RUN;
+		if (!cpu->data_gpa)
+			words.irq_enabled = cpu->virtual_if ? LGUEST_IF : 0;
+		else if (read_data(cpu, 0, &words, sizeof(words)))
+			return LG_RUN;
+
+		lines &= ~(unsigned long)words.blocked;
+		if (!lines || !(words.irq_enabled & LGUEST_IF)) {
+			tell_pending(cpu, &words, lines);
+			return LG_RUN;
+		}
+		if (cpu->sti_shadow && !cpu->halted) {
+			/* One instruction more. The Guest's own TF ends the shadow as well. */
+			if (!(frame->flags & LG_FLAGS_TF)) {
+				cpu->stepping = true;
+				frame->flags |= LG_FLAGS_TF;
+			}
+			return LG_RUN;
+		}
+		if (!cpu->user && cpu->noirq_iret && frame->ip == cpu->noirq_iret && !cpu->halted) {
+			err = lg_iret(cpu, 4);
+			if (err == -EFAULT)
+				return lg_deliver_fault(cpu);
+			if (err)
+				return LG_LAUNCHER;
+			continue;
+		}
+
+		ev.vector = LGUEST_FIRST_IRQ_VECTOR + __ffs(lines);
+		clear_bit(__ffs(lines), &cpu->irqs_pending);
+		cpu->halted = false;
+		tell_time(cpu);
+		next = deliver(cpu, ev, 0);
+		if (next != LG_RUN)
+			return next;
+		/* Unless the next turn finds that something still waits. */
+		tell_pending(cpu, &words, false);
+	}
+}
+
+/* ---- Exceptions of the hardware ---- */
+
+/* #DB: our own step over the instruction after STI, or the Guest's. */
+static enum lg_next debug_exception(struct lg_cpu *cpu)
+{
+	bool ours = cpu->stepping;
+
+	lg_end_sti_shadow(cpu);
+	if (ours)
+		return LG_RUN;
+	cpu->dr[6] |= cpu->exit_dr6 & LG_DR6_BS;
+	return lg_deliver(cpu, LG_TRAP_DB, false, 0, false);
+}
+
+/**
+ * lg_handle_exception() - what an exception in the Guest becomes
+ * @cpu: the vCPU
+ * @vector: 0 to 31, but not page fault, NMI and machine check
+ * @error: its error code, if it has one
+ *
+ * Return: LG_RUN, or LG_LAUNCHER with cpu->exit filled.
+ */
+enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error)
+{
+	switch (vector) {
+	case LG_TRAP_DB:
+		return debug_exception(cpu);
+	case LG_TRAP_BP:
+	case LG_TRAP_OF:
+		return lg_deliver(cpu, vector, false, 0, true);
+	case LG_TRAP_UD:
+	case LG_TRAP_NP:
+	case LG_TRAP_SS:
+	case LG_TRAP_GP:
+		return lg_emulate(cpu, vector, error);
+	case LG_TRAP_AC:
+		/*
+		 * The check is for user level, and only if the Guest asked for it (SDM vol. 3,
+		 * 6.15, interrupt 17).
+		 */
+		if (!cpu->user || !(cpu->paging.cr0 & LG_CR0_AM)) {
+			cpu->state->frame.flags &= ~(u64)LG_FLAGS_AC;
+			return LG_RUN;
+		}
+		return lg_deliver(cpu, vector, true, 0, false);
+	default:
+		return lg_deliver(cpu, vector, lg_has_error_code(vector), error, false);
+	}
+}

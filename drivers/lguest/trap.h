@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Traps: how exceptions and interrupts reach the Guest. Plain C (env.h).
+ *
+ * All by the task of the vCPU, unless said otherwise; may sleep (Guest memory).
+ */
+#ifndef _LGUEST_TRAP_H
+#define _LGUEST_TRAP_H
+
+#include "plain.h"
+
+struct lg_cpu;
+
+/* What a handler of an exit tells the run loop. */
+enum lg_next {
+	LG_RUN,			/* enter the Guest again */
+	LG_LAUNCHER,		/* cpu->exit says why the Launcher is needed */
+};
+
+/* Exceptions (SDM vol. 3, table 6-1). */
+enum lg_trap {
+	LG_TRAP_DE,
+	LG_TRAP_DB,
+	LG_TRAP_NMI,
+	LG_TRAP_BP,
+	LG_TRAP_OF,
+	LG_TRAP_BR,
+	LG_TRAP_UD,
+	LG_TRAP_NM,
+	LG_TRAP_DF,
+	LG_TRAP_OLD_MF,
+	LG_TRAP_TS,
+	LG_TRAP_NP,
+	LG_TRAP_SS,
+	LG_TRAP_GP,
+	LG_TRAP_PF,
+	LG_TRAP_MF = 16,
+	LG_TRAP_AC,
+	LG_TRAP_MC,
+	LG_TRAP_XM,
+	LG_TRAPS = 32
+};
+
+/* Bits of an error code that names a selector or a vector (SDM vol. 3, 6.13). */
+#define LG_ERROR_EXT	1u
+#define LG_ERROR_IDT	2u
+
+/* EFLAGS (SDM vol. 1, 3.4.3). */
+#define LG_FLAGS_CF	0x1u
+#define LG_FLAGS_FIXED	0x2u
+#define LG_FLAGS_PF	0x4u
+#define LG_FLAGS_AF	0x10u
+#define LG_FLAGS_ZF	0x40u
+#define LG_FLAGS_SF	0x80u
+#define LG_FLAGS_TF	0x100u
+#define LG_FLAGS_IF	0x200u
+#define LG_FLAGS_DF	0x400u
+#define LG_FLAGS_OF	0x800u
+#define LG_FLAGS_IOPL	0x3000u
+#define LG_FLAGS_NT	0x4000u
+#define LG_FLAGS_RF	0x10000u
+#define LG_FLAGS_VM	0x20000u
+#define LG_FLAGS_AC	0x40000u
+#define LG_FLAGS_ID	0x200000u
+/* Those that the Guest has in the hardware (S2). */
+#define LG_FLAGS_GUEST                                                                       \
+	(LG_FLAGS_CF | LG_FLAGS_PF | LG_FLAGS_AF | LG_FLAGS_ZF | LG_FLAGS_SF | LG_FLAGS_TF | \
+	 LG_FLAGS_DF | LG_FLAGS_OF | LG_FLAGS_AC | LG_FLAGS_ID)
+
+/* DR6: single step. */
+#define LG_DR6_BS	0x4000u
+
+/* Does the processor push an error code for this exception? */
+bool lg_has_error_code(unsigned int vector);
+/* "a general protection fault (#GP, 13)"; for 32 and above "an interrupt". */
+const char *lg_trap_name(unsigned int vector);
+
+/*
+ * Puts an exception into cpu->fault. Returns -EFAULT, so that the finder of a fault may return it.
+ */
+int lg_raise(struct lg_cpu *cpu, enum lg_trap vector, u32 error);
+
+/*
+ * Delivers exception or interrupt `vector` as the processor would; error only if has_error. soft:
+ * by INT n, INT3 or INTO, which the instruction pointer has passed: the gate's DPL is checked. A
+ * Guest that has no handler for it dies.
+ */
+enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error, bool soft);
+/* The same for an INT n whose address is known (it may have prefixes). */
+enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip);
+/* Delivers cpu->fault. */
+enum lg_next lg_deliver_fault(struct lg_cpu *cpu);
+/*
+ * Delivers the lowest pending unblocked line if virtual IF allows; keeps irq_pending true. Before
+ * each entry.
+ */
+enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu);
+/* What an exception in the Guest (hardware vector 0 to 31 but page faults, NMI and #MC) becomes. */
+enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error);
+
+/* The virtual interrupt flag. If Guest memory is gone, it is off and stays as it is. */
+bool lg_virtual_if(struct lg_cpu *cpu);
+void lg_set_virtual_if(struct lg_cpu *cpu, bool on);
+/* EFLAGS as the Guest believes them to be, and their loading by its kernel (IRET, POPF). */
+u32 lg_guest_flags(struct lg_cpu *cpu);
+void lg_load_flags(struct lg_cpu *cpu, u32 flags);
+/* The instruction after STI is done: nothing holds interrupts back. */
+void lg_end_sti_shadow(struct lg_cpu *cpu);
+
+#endif /* _LGUEST_TRAP_H */
