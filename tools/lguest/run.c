@@ -1,15 +1,264 @@
 // SPDX-License-Identifier: GPL-2.0
-/* lguest run: start a Guest. */
+/*
+ * lguest run: start a Guest. Two processes: the first looks at the arguments,
+ * has the terminal made raw and gives it back, whatever becomes of the second;
+ * the second holds the Guest, and there is a new one after each restart.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "serial.h"
+#include "terminal.h"
 #include "verb.h"
+
+#define MEMORY_DEFAULT (256ull << 20)
+
+/* How the second process says that the Guest wants to be started again. */
+#define STATUS_RESTART 64
+
+static const char usage[] =
+	"usage: lguest run -k KERNEL [OPTION]...\n"
+	"\n"
+	"Runs a guest, with this terminal as its console; ^A x ends it.\n"
+	"\n"
+	"  -k, --kernel FILE      vmlinux (32-bit ELF) or bzImage\n"
+	"  -i, --initrd FILE      its initial RAM disk\n"
+	"  -p, --params 'A B=C'   its command line; may be given again\n"
+	"  -m, --mem SIZE         its memory, in MiB or with K, M or G (256M)\n"
+	"      --unpack WHO       who unpacks a bzImage: launcher or guest\n"
+	"      --no-reboot        end where the guest would restart\n"
+	"\n"
+	"Exit status: 0 the guest powered off or was stopped, 1 it crashed,\n"
+	"2 wrong arguments or files, 3 this program or the host failed.\n";
+
+struct options {
+	struct kernel_files files;
+	char cmdline[LGUEST_CMDLINE_MAX + 1]; /* too long by one at most */
+	uint64_t memory; /* bytes */
+	bool no_reboot;
+};
+
+enum { OPT_UNPACK = 256, OPT_NO_REBOOT };
+
+static const struct option long_options[] = {
+	{ "kernel", required_argument, NULL, 'k' },
+	{ "initrd", required_argument, NULL, 'i' },
+	{ "params", required_argument, NULL, 'p' },
+	{ "mem", required_argument, NULL, 'm' },
+	{ "unpack", required_argument, NULL, OPT_UNPACK },
+	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{}
+};
+
+/* 64, 64M, 65536K, 1G: bytes, or 0 if it is none of these. */
+static uint64_t parse_size(const char *text)
+{
+	unsigned int shift = 20;
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-')
+		return 0;
+	switch (*end) {
+	case 'G':
+	case 'g':
+		shift = 30;
+		end++;
+		break;
+	case 'M':
+	case 'm':
+		end++;
+		break;
+	case 'K':
+	case 'k':
+		shift = 10;
+		end++;
+		break;
+	}
+	if (*end || number > UINT64_MAX >> shift)
+		return 0;
+	return number << shift;
+}
+
+static void add_params(struct options *options, const char *more)
+{
+	size_t used = strlen(options->cmdline);
+
+	snprintf(options->cmdline + used, sizeof(options->cmdline) - used,
+		 "%s%s", used ? " " : "", more);
+}
+
+/* STATUS_OK, or what verb_misused() returned. */
+static int parse(int argc, char **argv, struct options *options)
+{
+	int c;
+
+	*options = (struct options){ .memory = MEMORY_DEFAULT };
+	options->files.cmdline = options->cmdline;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":k:i:p:m:", long_options, NULL)) !=
+	       -1) {
+		switch (c) {
+		case 'k':
+			options->files.kernel = optarg;
+			break;
+		case 'i':
+			options->files.initrd = optarg;
+			break;
+		case 'p':
+			add_params(options, optarg);
+			break;
+		case 'm':
+			options->memory = parse_size(optarg);
+			if (!options->memory)
+				return verb_misused("'%s' is no size of memory",
+						    optarg);
+			break;
+		case OPT_UNPACK:
+			if (!strcmp(optarg, "guest"))
+				options->files.unpack = UNPACK_GUEST;
+			else if (strcmp(optarg, "launcher"))
+				return verb_misused(
+					"'%s' unpacks nothing; 'launcher' and 'guest' do",
+					optarg);
+			break;
+		case OPT_NO_REBOOT:
+			options->no_reboot = true;
+			break;
+		case ':':
+			return verb_misused("%s: what?", argv[optind - 1]);
+		default:
+			return verb_misused("'%s': no such option",
+					    argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return verb_misused("'%s': no arguments without an option",
+				    argv[optind]);
+	if (!options->files.kernel)
+		return verb_misused("which kernel? -k FILE");
+	return STATUS_OK;
+}
+
+/* ---- The second process ---- */
+
+static void stop_handler(int signal)
+{
+	machine_stop();
+}
+
+static void catch_signals(void)
+{
+	struct sigaction stop = { .sa_handler = stop_handler };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int run_guest(const struct options *options, bool progress)
+{
+	struct lguest_error error;
+	struct machine machine;
+	enum machine_end end;
+	int status;
+
+	catch_signals();
+	status = machine_create(&machine, options->memory, &options->files,
+				progress, &error);
+	if (status)
+		return verb_fail(status, "%s", error.text);
+	if (serial_init(&machine.bus, &error) ||
+	    terminal_start(machine_stop, &error))
+		return verb_fail(STATUS_FAILED, "%s", error.text);
+
+	terminal_raw();
+	end = machine_run(&machine, &error);
+	terminal_restore();
+
+	switch (end) {
+	case END_POWEROFF:
+	case END_STOPPED:
+		return STATUS_OK;
+	case END_RESTART:
+		return STATUS_RESTART;
+	case END_CRASHED:
+		return verb_fail(STATUS_CRASHED, "%s", error.text);
+	default:
+		return verb_fail(STATUS_FAILED, "%s", error.text);
+	}
+}
+
+/* ---- The first process ---- */
+
+static pid_t second;
+
+static void pass_on(int signal)
+{
+	if (second > 0)
+		kill(second, signal);
+}
+
+static int run_once(const struct options *options, bool progress)
+{
+	pid_t first = getpid();
+	int status;
+
+	second = fork();
+	if (second < 0)
+		return verb_fail(STATUS_FAILED, "fork: %s", strerror(errno));
+	if (!second) {
+		/* It ends when the first one is gone, however that came. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != first)
+			_exit(STATUS_FAILED);
+		exit(run_guest(options, progress));
+	}
+
+	while (waitpid(second, &status, 0) < 0)
+		;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	terminal_restore();
+	return verb_fail(STATUS_FAILED, "the guest's process was killed: %s",
+			 strsignal(WTERMSIG(status)));
+}
 
 static int run(int argc, char **argv)
 {
-	return verb_fail(STATUS_FAILED, "cannot run a guest yet");
+	struct sigaction forward = { .sa_handler = pass_on };
+	struct options options;
+	int status;
+
+	status = parse(argc, argv, &options);
+	if (status)
+		return status;
+
+	terminal_remember();
+	sigaction(SIGTERM, &forward, NULL);
+	sigaction(SIGINT, &forward, NULL);
+	sigaction(SIGHUP, &forward, NULL);
+	status = run_once(&options, isatty(STDERR_FILENO));
+	while (status == STATUS_RESTART && !options.no_reboot)
+		status = run_once(&options, false);
+	return status == STATUS_RESTART ? STATUS_OK : status;
 }
 
 const struct verb verb_run = {
 	.name = "run",
 	.summary = "Run a guest",
-	.usage = "usage: lguest run -k KERNEL [OPTION]...\n",
+	.usage = usage,
 	.run = run,
 };

@@ -104,3 +104,25 @@ int lguest_answer(int guest, uint64_t value)
 
 	return request(guest, words, count);
 }
+
+int lguest_window(int guest, unsigned int space, uint32_t start, uint32_t size, bool on)
+{
+	unsigned long words[] = { LHREQ_WINDOW, space, start, size, on };
+
+	return request(guest, words, COUNT(words));
+}
+
+int lguest_irqfd(int guest, unsigned int line, int eventfd, bool on)
+{
+	unsigned long words[] = { LHREQ_IRQFD, line, eventfd, on };
+
+	return request(guest, words, COUNT(words));
+}
+
+int lguest_doorbell(int guest, unsigned int space, uint32_t address, unsigned int size, int eventfd,
+		    bool on)
+{
+	unsigned long words[] = { LHREQ_DOORBELL, space, address, size, eventfd, on };
+
+	return request(guest, words, COUNT(words));
+}

@@ -9,6 +9,7 @@
 #ifndef LGUEST_DEVICE_H
 #define LGUEST_DEVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/lguest.h>
 
@@ -33,6 +34,11 @@ int lguest_get_reg(int guest, enum lguest_reg reg, uint64_t *value);
 int lguest_set_reg(int guest, enum lguest_reg reg, uint64_t value);
 int lguest_trap(int guest, unsigned int vector);
 int lguest_answer(int guest, uint64_t value);
+/* space: LGUEST_SPACE_*. The same words with and without on. */
+int lguest_window(int guest, unsigned int space, uint32_t start, uint32_t size, bool on);
+int lguest_irqfd(int guest, unsigned int line, int eventfd, bool on);
+int lguest_doorbell(int guest, unsigned int space, uint32_t address, unsigned int size, int eventfd,
+		    bool on);
 
 /* Any words at all, for whoever tests the Host: the bytes written, or a negative errno. */
 long lguest_write_words(int guest, const unsigned long *words, unsigned int count);

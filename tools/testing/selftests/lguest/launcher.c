@@ -81,7 +81,7 @@ void vm_load(struct vm *vm, const char *guest, const struct vm_options *options)
 
 	if (lguest_image_open(&image, path, &error) ||
 	    lguest_memory_map(&vm->memory, options->memory ?: MEMORY_DEFAULT, options->kind, &error) ||
-	    lguest_boot_params(&vm->memory, "", &error))
+	    lguest_boot_params(&vm->memory, &(struct lguest_boot){ .cmdline = "" }, &error))
 		FAIL("%s", error.text);
 	pgdir = lguest_linear_page_tables(&vm->memory, vm->memory.size, &error);
 	if (pgdir < 0 ||

@@ -377,6 +377,12 @@ TEST(memory_at_checks_both_ends)
 	lguest_memory_unmap(&mem);
 }
 
+static int boot_params_with(const struct lguest_memory *mem, const char *cmdline,
+			    struct lguest_error *error)
+{
+	return lguest_boot_params(mem, &(struct lguest_boot){ .cmdline = cmdline }, error);
+}
+
 TEST(boot_params_follow_the_protocol)
 {
 	struct boot_params *params;
@@ -385,7 +391,7 @@ TEST(boot_params_follow_the_protocol)
 	char line[LGUEST_CMDLINE_MAX + 1];
 
 	ASSERT_EQ(0, lguest_memory_map(&mem, MIB, LGUEST_MEMORY_ANONYMOUS, &error));
-	ASSERT_EQ(0, lguest_boot_params(&mem, "console=hvc0", &error));
+	ASSERT_EQ(0, boot_params_with(&mem, "console=hvc0", &error));
 	params = lguest_memory_at(&mem, LGUEST_BOOT_PARAMS, sizeof(*params));
 	EXPECT_EQ(LGUEST_SUBARCH, params->hdr.hardware_subarch);
 	EXPECT_STREQ("console=hvc0", lguest_memory_at(&mem, params->hdr.cmd_line_ptr, 13));
@@ -394,13 +400,13 @@ TEST(boot_params_follow_the_protocol)
 
 	memset(line, 'x', sizeof(line));
 	line[LGUEST_CMDLINE_MAX] = 0;
-	EXPECT_EQ(-1, lguest_boot_params(&mem, line, &error));
+	EXPECT_EQ(-1, boot_params_with(&mem, line, &error));
 	line[LGUEST_CMDLINE_MAX - 1] = 0;
-	EXPECT_EQ(0, lguest_boot_params(&mem, line, &error));
+	EXPECT_EQ(0, boot_params_with(&mem, line, &error));
 	lguest_memory_unmap(&mem);
 
 	ASSERT_EQ(0, lguest_memory_map(&mem, 4096, LGUEST_MEMORY_ANONYMOUS, &error));
-	EXPECT_EQ(-1, lguest_boot_params(&mem, "", &error));
+	EXPECT_EQ(-1, boot_params_with(&mem, "", &error));
 	lguest_memory_unmap(&mem);
 }
 

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The user's terminal: see terminal.h. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "terminal.h"
+#include "thread.h"
+#include "util.h"
+
+#define ESCAPE 1 /* ^A */
+
+static struct termios original;
+static bool is_terminal;
+
+/* Set up before the thread starts, and not changed after. */
+static struct terminal_input *inputs;
+static void (*leave)(void);
+static int wake = -1; /* eventfd */
+
+/* Keeps what different devices write from mixing within one call. */
+static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+
+void terminal_remember(void)
+{
+	is_terminal = !tcgetattr(STDIN_FILENO, &original);
+}
+
+void terminal_raw(void)
+{
+	struct termios raw = original;
+
+	if (!is_terminal)
+		return;
+	cfmakeraw(&raw);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+void terminal_restore(void)
+{
+	if (is_terminal)
+		tcsetattr(STDIN_FILENO, TCSANOW, &original);
+}
+
+void terminal_write(const void *bytes, size_t count)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	const char *next = bytes;
+
+	pthread_mutex_lock(&output);
+	while (count) {
+		ssize_t done = write(STDOUT_FILENO, next, count);
+
+		if (done >= 0) {
+			next += done;
+			count -= done;
+		} else if (errno == EAGAIN) {
+			poll(&out, 1, -1);
+		} else if (errno != EINTR) {
+			break;
+		}
+	}
+	pthread_mutex_unlock(&output);
+}
+
+void terminal_add_input(struct terminal_input *input)
+{
+	struct terminal_input **link = &inputs;
+
+	while (*link)
+		link = &(*link)->next;
+	*link = input;
+}
+
+void terminal_room(void)
+{
+	if (wake >= 0)
+		eventfd_write(wake, 1);
+}
+
+/* Who listens, and how much it could take. */
+static struct terminal_input *listener(size_t *room)
+{
+	struct terminal_input *input;
+
+	for (input = inputs; input; input = input->next) {
+		int got = input->room(input->owner);
+
+		if (got >= 0) {
+			*room = got;
+			return input;
+		}
+	}
+	*room = 0;
+	return NULL;
+}
+
+/* Takes ^A and what follows it out of what was typed; returns what is left. */
+static size_t filter(uint8_t *bytes, size_t count, bool *escaped)
+{
+	size_t from, to = 0;
+
+	for (from = 0; from < count; from++) {
+		uint8_t byte = bytes[from];
+
+		if (*escaped) {
+			*escaped = false;
+			if (byte == 'x') {
+				leave();
+				continue;
+			} else if (byte == 'a') {
+				byte = ESCAPE;
+			} else if (byte != ESCAPE) {
+				static const char help[] =
+					"\r\n^A x  end the guest\r\n"
+					"^A a  send ^A to it\r\n";
+
+				terminal_write(help, sizeof(help) - 1);
+				continue;
+			}
+		} else if (byte == ESCAPE && is_terminal) {
+			*escaped = true;
+			continue;
+		}
+		bytes[to++] = byte;
+	}
+	return to;
+}
+
+/*
+ * What was typed is read ahead a little, so that ^A x is seen when nobody
+ * listens; the rest waits in the terminal or pipe, and nothing is lost.
+ */
+static void *input_thread(void *unused)
+{
+	static uint8_t bytes[4096];
+	size_t count = 0, room;
+	struct terminal_input *input;
+	bool escaped = false, end = false;
+	eventfd_t unused_count;
+	ssize_t got;
+
+	while (!end || count) {
+		struct pollfd poll_for[] = {
+			{ .fd = wake, .events = POLLIN },
+			{ .fd = STDIN_FILENO, .events = POLLIN },
+		};
+
+		input = listener(&room);
+		room = min(room, count);
+		if (room) {
+			input->take(input->owner, bytes, room);
+			count -= room;
+			memmove(bytes, bytes + room, count);
+			continue;
+		}
+		if (end || count == sizeof(bytes))
+			poll_for[1].fd = -1;
+		if (poll(poll_for, 2, -1) < 0)
+			continue;
+		if (poll_for[0].revents)
+			eventfd_read(wake, &unused_count);
+		if (!poll_for[1].revents)
+			continue;
+		got = read(STDIN_FILENO, bytes + count, sizeof(bytes) - count);
+		if (got > 0)
+			count += filter(bytes + count, got, &escaped);
+		else if (!got || (errno != EINTR && errno != EAGAIN))
+			end = true;
+	}
+	return NULL;
+}
+
+int terminal_start(void (*on_leave)(void), struct lguest_error *error)
+{
+	leave = on_leave;
+	wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wake < 0)
+		return lguest_fail(error, "eventfd: %s", strerror(errno));
+	return thread_start("terminal", input_thread, NULL, error);
+}

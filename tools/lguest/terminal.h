@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The user's terminal: standard input and output, raw while a Guest has them.
+ * Devices write to it and register to be given what is typed; it knows none of
+ * them. ^A is the way out, as in QEMU.
+ */
+#ifndef LGUEST_TERMINAL_H
+#define LGUEST_TERMINAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+/* A device that takes input. Its functions are called by the input thread. */
+struct terminal_input {
+	void *owner;
+	/* Bytes that it could take now; -1: the Guest does not listen here. */
+	int (*room)(void *owner);
+	void (*take)(void *owner, const uint8_t *bytes, size_t count);
+	struct terminal_input *next; /* the terminal's */
+};
+
+/* Remembers how the terminal is, if input is one. */
+void terminal_remember(void);
+/* Makes it raw. */
+void terminal_raw(void);
+/* Makes it what it was; any number of times, by any process that inherited it. */
+void terminal_restore(void);
+
+/*
+ * All of it reaches standard output before this returns, unless that is gone.
+ * Any thread.
+ */
+void terminal_write(const void *bytes, size_t count);
+
+/* Before terminal_start(). Input goes to the first one that listens. */
+void terminal_add_input(struct terminal_input *input);
+/* Starts the input thread. `leave` is called when the user types ^A x. */
+int terminal_start(void (*leave)(void), struct lguest_error *error);
+/* Some input's room() has become greater: any thread. */
+void terminal_room(void);
+
+#endif /* LGUEST_TERMINAL_H */
