@@ -7,6 +7,7 @@
 #ifndef _LGUEST_COMPAT_H
 #define _LGUEST_COMPAT_H
 
+#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -75,6 +76,15 @@ static inline void lg_shrinker_unregister(struct shrinker *shrinker)
 #else
 	unregister_shrinker(shrinker);
 	kfree(shrinker);
+#endif
+}
+
+static inline void lg_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
 #endif
 }
 

@@ -20,6 +20,7 @@ static int lguest_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	mutex_init(&lg->lock);
 	spin_lock_init(&lg->windows.lock);
+	lg_events_init(lg);
 	lg->cpu.lg = lg;
 	lg->cpu.host_cpu = -1;
 	init_waitqueue_head(&lg->cpu.wq);

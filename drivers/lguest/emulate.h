@@ -129,8 +129,9 @@ int lg_emu_rep(struct lg_cpu *cpu, const struct lg_insn *insn,
 int lg_emu_port(struct lg_cpu *cpu, struct lg_insn *insn);
 int lg_emu_device(struct lg_cpu *cpu, unsigned int kind, u64 addr, unsigned int size, bool write,
 		  u32 *value);
-/* Tells the Launcher's windows; window.c in the module. */
+/* Does the Launcher claim this access; is an eventfd told of this write? window.c and eventfd.c. */
 bool lg_window_claims(struct lg_cpu *cpu, unsigned int kind, u64 addr, unsigned int size);
+bool lg_doorbell_rings(struct lg_cpu *cpu, unsigned int kind, u64 addr, unsigned int size);
 /* emu_transfer.c */
 int lg_emu_transfer(struct lg_cpu *cpu, struct lg_insn *insn);
 int lg_iret(struct lg_cpu *cpu, unsigned int size);

@@ -94,6 +94,7 @@ void lg_guest_destroy(struct lguest *lg)
 {
 	struct lg_cpu *cpu = &lg->cpu;
 
+	lg_events_destroy(lg);
 	if (lg->ready) {
 		lg_timer_destroy(cpu);
 		lg_mem_destroy(lg);

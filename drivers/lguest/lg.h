@@ -25,6 +25,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/lguest.h>
 #include <asm/irq_vectors.h>
 #include <asm/lguest.h>
@@ -132,6 +133,15 @@ struct lg_windows {
 	struct lg_window window[LG_WINDOWS];	/* by kind and address; none overlaps another */
 };
 
+/* Eventfds of the Launcher's: eventfd.c. */
+struct lg_events {
+	struct mutex lock;		/* guards irqfds */
+	spinlock_t doorbells_lock;	/* guards doorbells; tasks only */
+	struct list_head irqfds, doorbells;
+	unsigned int irqfds_count, doorbells_count;
+	struct work_struct reap;	/* releases irqfds whose eventfd was closed */
+};
+
 /*
  * One Guest: an open file. Freed when the file is released and the last reader of debugfs is gone.
  */
@@ -148,6 +158,7 @@ struct lguest {
 
 	struct lg_shadow *shadow;	/* shadow.c: pages, hash, reverse map, its lock */
 	struct lg_windows windows;	/* what the Launcher answers for */
+	struct lg_events events;	/* eventfds that raise lines or are told of writes */
 	struct lg_cpu cpu;		/* the only vCPU so far */
 	struct dentry *debugfs;
 };
@@ -275,6 +286,12 @@ enum lg_next lg_hypercall(struct lg_cpu *cpu);
 
 /* ---- window.c ---- */
 int lg_window_set(struct lguest *lg, u64 kind, u64 start, u64 size, bool on);
+
+/* ---- eventfd.c ---- */
+void lg_events_init(struct lguest *lg);
+void lg_events_destroy(struct lguest *lg);
+int lg_irqfd_set(struct lguest *lg, u64 line, u64 fd, bool on);
+int lg_doorbell_set(struct lguest *lg, u64 kind, u64 addr, u64 size, u64 fd, bool on);
 
 /* ---- processor.c: what the plain rooms of the virtual processor (env.h) need of the kernel ---- */
 /* Wall clock: seconds, nanoseconds. */

@@ -132,6 +132,22 @@ static int window(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 	return lg_window_set(lg, arg[0], arg[1], arg[2], arg[3]);
 }
 
+static int irqfd(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		 unsigned int args)
+{
+	if (arg[2] > 1)
+		return -EINVAL;
+	return lg_irqfd_set(lg, arg[0], arg[1], arg[2]);
+}
+
+static int doorbell(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		    unsigned int args)
+{
+	if (arg[4] > 1)
+		return -EINVAL;
+	return lg_doorbell_set(lg, arg[0], arg[1], arg[2], arg[3], arg[4]);
+}
+
 static const struct request requests[] = {
 	[LHREQ_INITIALIZE] = { initialize, 4, 4, false },
 	[LHREQ_IRQ] = { irq, 1, 1, false },
@@ -141,6 +157,8 @@ static const struct request requests[] = {
 	[LHREQ_TRAP] = { trap, 1, 1, true },
 	[LHREQ_ANSWER] = { answer, 1, 2, true },
 	[LHREQ_WINDOW] = { window, 4, 4, false },
+	[LHREQ_IRQFD] = { irqfd, 3, 3, false },
+	[LHREQ_DOORBELL] = { doorbell, 5, 5, false },
 };
 
 /*
