@@ -62,18 +62,12 @@
 	wrmsr
 .Lno_ibpb_\@:
 	ALTERNATIVE "jmp .Lno_rsb_\@", "", X86_FEATURE_RSB_CTXSW
-	mov	$16, %eax
-.Lfill_\@:
+	.rept 32
 	ANNOTATE_INTRA_FUNCTION_CALL
-	call	.Lfirst_\@
+	call	772f
 	int3
-.Lfirst_\@:
-	ANNOTATE_INTRA_FUNCTION_CALL
-	call	.Lsecond_\@
-	int3
-.Lsecond_\@:
-	dec	%eax
-	jnz	.Lfill_\@
+772:
+	.endr
 	add	$(32 * 8), %rsp
 	lfence
 .Lno_rsb_\@:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the machine must offer before a Guest may run on it, asked once, when the
- * module is loaded. Whatever makes the world switch unsafe or impossible on this
- * machine is refused here, with a sentence that names it; nothing after this
- * asks again.
+ * What the machine must offer before a Guest may run on it, asked once, when
+ * the module is loaded. Whatever makes the world switch unsafe or impossible on
+ * this machine is refused here, with a sentence that names it; nothing after
+ * this asks again.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,18 +15,18 @@
 #include <asm/special_insns.h>
 #include <xen/xen.h>
 
-#include "host.h"
+#include "lg.h"
 
 /* CR4.FRED, which the headers of older kernels do not know (SDM, 2.5). */
-#define CR4_FRED	BIT_ULL(32)
+#define CR4_FRED BIT_ULL(32)
 
 /**
- * lguest_host_check() - may Guests run on this machine?
+ * lg_host_check() - may Guests run on this machine?
  *
  * Context: module load; sleeps nowhere.
  * Return: 0, or -ENODEV after one line in the log that says what is in the way.
  */
-int lguest_host_check(void)
+int lg_host_check(void)
 {
 	const char *why;
 	u32 efer, efer_high;
@@ -37,11 +37,11 @@ int lguest_host_check(void)
 	if (xen_pv_domain())
 		why = "a Xen PV kernel does not own its descriptor and page tables";
 	else if (!(efer & EFER_NX))
-		why = "page tables without NX cannot keep guest data from being executed as the guest's tables ask";
+		why = "its page tables have no NX bit";
 	else if (__read_cr4() & CR4_FRED)
 		why = "FRED is on: it delivers no event through an IDT (boot with fred=off)";
-	else if (!boot_cpu_has(X86_FEATURE_FXSR))
-		why = "the CPU has no FXSAVE";
+	else if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		why = "the CPU has no XSAVE";
 	else
 		return 0;
 

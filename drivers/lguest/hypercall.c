@@ -8,6 +8,7 @@
 #include <linux/ktime.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <asm/tsc.h>
 
 #include "lg.h"
@@ -292,6 +293,25 @@ static enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number, const u32 *arg)
 }
 
 /*
+ * Nearly always nothing waits in the ring, and one byte says so. This is on the
+ * way of every hypercall: so it is read here and not through lg_read_gpa(),
+ * which do_async() does if there is any doubt. data_gpa has been checked and
+ * lies in the memory of the current task, or the read fails.
+ */
+static __always_inline bool ring_is_idle(struct lg_cpu *cpu)
+{
+	const struct lguest_data __user *data =
+		(void __user *)(cpu->lg->base + cpu->data_gpa);
+	u8 status = LGUEST_HCALL_WAITING;
+	int err;
+
+	pagefault_disable();
+	err = __get_user(status, &data->hcall_status[cpu->next_hcall]);
+	pagefault_enable();
+	return !err && status != LGUEST_HCALL_WAITING;
+}
+
+/*
  * Works off the asynchronous ring: the calls that waited when the status bytes
  * were copied, in order from our own cursor on. At most one round, however fast
  * the Guest or its Launcher puts new ones in.
@@ -303,13 +323,6 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 	struct lguest_hcall call;
 	enum lg_next next;
 	unsigned int i, at;
-
-	/* Nearly always there is none: one byte says so. */
-	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status[cpu->next_hcall]),
-			status, 1))
-		return data_gone(cpu);
-	if (status[0] != LGUEST_HCALL_WAITING)
-		return LG_RUN;
 
 	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status), status,
 			sizeof(status)))
@@ -348,7 +361,7 @@ enum lg_next lg_hypercall(struct lg_cpu *cpu)
 	u32 arg[4] = { regs->bx, regs->cx, regs->dx, regs->si };
 	enum lg_next next;
 
-	if (cpu->data_gpa) {
+	if (cpu->data_gpa && !ring_is_idle(cpu)) {
 		next = do_async(cpu);
 		if (next != LG_RUN) {
 			cpu->hypercall_waits = true;

@@ -1,60 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module and /dev/lguest: what is there from load to unload.
+ * The module: what is there from load to unload.
  */
 #include <linux/debugfs.h>
-#include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "host.h"
+#include "lg.h"
 
-static struct dentry *lguest_debugfs;
+struct dentry *lg_debugfs;
 
-/* No request is known yet, so every one is wrong. */
-static ssize_t lguest_write(struct file *file, const char __user *in,
-			    size_t size, loff_t *off)
-{
-	return -EINVAL;
-}
-
-static const struct file_operations lguest_fops = {
-	.owner	= THIS_MODULE,
-	.write	= lguest_write,
-	.llseek	= noop_llseek,
-};
+/*
+ * One of the minors that devices.txt keeps for local use. A fixed one lets
+ * depmod write modules.devname, so that the node is there before the module is,
+ * and opening it loads the module.
+ */
+#define LGUEST_MINOR 246
 
 static struct miscdevice lguest_device = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "lguest",
-	.fops	= &lguest_fops,
-	.mode	= 0600,
+	.minor = LGUEST_MINOR,
+	.name = "lguest",
+	.fops = &lg_fops,
+	.mode = 0600,
 };
 
 static int __init lguest_init(void)
 {
 	int err;
 
-	err = lguest_host_check();
+	err = lg_host_check();
 	if (err)
 		return err;
-
-	lguest_debugfs = debugfs_create_dir("lguest", NULL);
-
-	err = misc_register(&lguest_device);
+	err = lg_world_module_init();
 	if (err)
-		debugfs_remove(lguest_debugfs);
+		return err;
+	err = lg_shadow_module_init();
+	if (err)
+		goto no_shadow;
+	lg_debugfs = debugfs_create_dir("lguest", NULL);
+	err = misc_register(&lguest_device);
+	if (err == -EBUSY) {
+		/*
+		 * Somebody else's local device: then udev makes the node when
+		 * the module is there.
+		 */
+		lguest_device.minor = MISC_DYNAMIC_MINOR;
+		err = misc_register(&lguest_device);
+	}
+	if (err)
+		goto no_device;
+	return 0;
+
+no_device:
+	debugfs_remove(lg_debugfs);
+	lg_shadow_module_exit();
+no_shadow:
+	lg_world_module_exit();
 	return err;
 }
 
 static void __exit lguest_exit(void)
 {
 	misc_deregister(&lguest_device);
-	debugfs_remove(lguest_debugfs);
+	debugfs_remove(lg_debugfs);
+	lg_shadow_module_exit();
+	lg_world_module_exit();
 }
 
 module_init(lguest_init);
 module_exit(lguest_exit);
 
-MODULE_DESCRIPTION("Hypervisor for Linux guests, without virtualisation hardware");
+MODULE_DESCRIPTION(
+	"Hypervisor for Linux guests, without virtualisation hardware");
 MODULE_LICENSE("GPL");
+MODULE_ALIAS_MISCDEV(LGUEST_MINOR);
+MODULE_ALIAS("devname:lguest");

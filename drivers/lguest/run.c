@@ -115,6 +115,29 @@ static bool has_work(struct lg_cpu *cpu)
 	       !READ_ONCE(cpu->halted);
 }
 
+/* What the running task may be asked for. */
+#define THREAD_WORK                                                  \
+	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | \
+	 _TIF_NEED_RESCHED)
+
+/* 0, or the errno with which read() returns. */
+static int thread_work(struct lg_cpu *cpu)
+{
+	if (signal_pending(current))
+		return -EINTR;
+	if (test_thread_flag(TIF_NOTIFY_RESUME)) {
+		/*
+		 * Task work wants to be done on the way to user mode; the
+		 * pending flag makes the kernel restart the call behind it.
+		 */
+		set_thread_flag(TIF_SIGPENDING);
+		return -ERESTARTNOINTR;
+	}
+	lg_world_put(cpu);
+	cond_resched();
+	return 0;
+}
+
 /**
  * lg_run() - run a vCPU until the Launcher is needed
  * @cpu: the vCPU of the running task, which lg_may_run() has found
@@ -129,35 +152,25 @@ int lg_run(struct lg_cpu *cpu)
 	enum lg_next next = LG_RUN;
 	int err = 0;
 
-	for (;;) {
-		if (cpu->exit.reason)
-			break;
-		if (READ_ONCE(cpu->brk)) {
-			cpu->exit.reason = LGUEST_EXIT_BREAK;
-			break;
-		}
-		WRITE_ONCE(cpu->kicked, false);
-		/*
-		 * Whoever kicks after this is noticed by lg_world_enter() or
-		 * has_work(); whoever kicked before, below.
-		 */
-		smp_mb();
-		if (signal_pending(current)) {
-			err = -EINTR;
-			break;
-		}
-		if (test_thread_flag(TIF_NOTIFY_RESUME)) {
+	/* BREAK may have been there before the call. */
+	WRITE_ONCE(cpu->kicked, true);
+	while (!cpu->exit.reason) {
+		if (READ_ONCE(cpu->kicked)) {
+			WRITE_ONCE(cpu->kicked, false);
 			/*
-			 * Task work wants user mode's door; the pending flag
-			 * makes the kernel restart the call behind it.
+			 * Who kicks after this is noticed by lg_world_enter()
+			 * or has_work(); what came with a kick before, below.
 			 */
-			set_thread_flag(TIF_SIGPENDING);
-			err = -ERESTARTNOINTR;
-			break;
+			smp_mb();
+			if (READ_ONCE(cpu->brk)) {
+				cpu->exit.reason = LGUEST_EXIT_BREAK;
+				break;
+			}
 		}
-		if (need_resched()) {
-			lg_world_put(cpu);
-			cond_resched();
+		if (unlikely(read_thread_flags() & THREAD_WORK)) {
+			err = thread_work(cpu);
+			if (err)
+				break;
 		}
 
 		if (cpu->hypercall_waits) {

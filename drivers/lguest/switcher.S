@@ -117,14 +117,6 @@ SYM_INNER_LABEL_ALIGN(event, SYM_L_LOCAL)
 	mov	%rdx, LG_DX(%rdi)
 	mov	%rsi, LG_SI(%rdi)
 	mov	%rbp, LG_BP(%rdi)
-	mov	%r8, LG_R8(%rdi)
-	mov	%r9, LG_R9(%rdi)
-	mov	%r10, LG_R10(%rdi)
-	mov	%r11, LG_R11(%rdi)
-	mov	%r12, LG_R12(%rdi)
-	mov	%r13, LG_R13(%rdi)
-	mov	%r14, LG_R14(%rdi)
-	mov	%r15, LG_R15(%rdi)
 	mov	%ds, LG_DS_SEL(%rdi)
 	mov	%es, LG_ES_SEL(%rdi)
 	mov	%fs, LG_FS_SEL(%rdi)
@@ -160,22 +152,11 @@ SYM_INNER_LABEL(way_out, SYM_L_LOCAL)
 	mov	%eax, %ss
 	lldt	LG_HOST_LDT(%rdi)
 	/*
-	 * The Launcher's selectors. They were loaded a moment ago and can be
-	 * loaded again; should one be refused all the same, ring0 makes EAX 0
+	 * The Launcher's GS; DS, ES, FS and the FS base, which the kernel does
+	 * not use, wait for lg_world_put(). It was loaded a moment ago and can
+	 * be loaded again; should it be refused all the same, ring0 makes EAX 0
 	 * and tries again.
 	 */
-	movzwl	LG_HOST_DS(%rdi), %eax
-load_ds:
-	ANNOTATE_NOENDBR
-	mov	%eax, %ds
-	movzwl	LG_HOST_ES(%rdi), %eax
-load_es:
-	ANNOTATE_NOENDBR
-	mov	%eax, %es
-	movzwl	LG_HOST_FS(%rdi), %eax
-load_fs:
-	ANNOTATE_NOENDBR
-	mov	%eax, %fs
 	movzwl	LG_HOST_GS(%rdi), %eax
 load_gs:
 	ANNOTATE_NOENDBR
@@ -186,29 +167,18 @@ load_gs:
 	 * anywhere.
 	 */
 	mov	LG_HOST_GS_BASE(%rdi), %rax
-	ALTERNATIVE "jmp 2f", "", X86_FEATURE_FSGSBASE
+	ALTERNATIVE "jmp gs_base_by_msr", "", X86_FEATURE_FSGSBASE
 	wrgsbase %rax
-	jmp	3f
-2:	mov	%rax, %rdx
-	shr	$32, %rdx
-	mov	$MSR_GS_BASE, %ecx
-	wrmsr
-3:
+gs_base_whole:
 	lidt	LG_HOST_IDT(%rdi)
 	mov	LG_HOST_SP(%rdi), %rsp
 	/*
 	 * The world is whole. NMIs are blocked still if we took one, and INT
 	 * must be the first to end that (S8).
 	 */
-	cmpb	$0, LG_NMI(%rdi)
-	je	4f
-	movb	$0, LG_NMI(%rdi)
-	int	$X86_TRAP_NMI
-4:	cmpb	$0, LG_MCE(%rdi)
-	je	5f
-	movb	$0, LG_MCE(%rdi)
-	int	$X86_TRAP_MC
-5:
+	cmpw	$0, LG_NMI_MCE(%rdi)
+	jne	raise_noted
+noted_raised:
 	/*
 	 * What this host asks of itself between user and kernel, before the
 	 * first RET and the first indirect branch.
@@ -222,6 +192,24 @@ load_gs:
 	pop	%rbx
 	pop	%rbp
 	RET
+
+gs_base_by_msr:
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	mov	$MSR_GS_BASE, %ecx
+	wrmsr
+	jmp	gs_base_whole
+
+raise_noted:
+	cmpb	$0, LG_NMI(%rdi)
+	je	1f
+	movb	$0, LG_NMI(%rdi)
+	int	$X86_TRAP_NMI
+1:	cmpb	$0, LG_MCE(%rdi)
+	je	noted_raised
+	movb	$0, LG_MCE(%rdi)
+	int	$X86_TRAP_MC
+	jmp	noted_raised
 
 note_nmi:
 	LG_UNWIND_HINT_UNDEFINED
@@ -270,19 +258,10 @@ give_up:
 	cmp	$X86_TRAP_DB, %edx
 	je	ring0_resume
 	/* A selector of the Launcher's was refused: null instead. */
-	lea	load_ds(%rip), %rcx
-	cmp	%rcx, %rax
-	je	4f
-	lea	load_es(%rip), %rcx
-	cmp	%rcx, %rax
-	je	4f
-	lea	load_fs(%rip), %rcx
-	cmp	%rcx, %rax
-	je	4f
 	lea	load_gs(%rip), %rcx
 	cmp	%rcx, %rax
 	jne	give_up
-4:	movq	$0, 16(%rsp)			/* the RAX that ring0_resume pops */
+	movq	$0, 16(%rsp)			/* the RAX that ring0_resume pops */
 
 /*
  * Continue where the event came, without IRET: IP, CS and FLAGS go just below
@@ -322,9 +301,6 @@ SYM_INNER_LABEL_ALIGN(lg_switch, SYM_L_GLOBAL)
 	push	%r15
 	pushfq
 	LG_UNWIND_HINT_UNDEFINED
-	mov	%ds, LG_HOST_DS(%rdi)
-	mov	%es, LG_HOST_ES(%rdi)
-	mov	%fs, LG_HOST_FS(%rdi)
 	mov	%gs, LG_HOST_GS(%rdi)
 	mov	%rsp, LG_HOST_SP(%rdi)
 	/*
@@ -358,14 +334,15 @@ in_start:
 	mov	LG_DX(%rdi), %rdx
 	mov	LG_SI(%rdi), %rsi
 	mov	LG_BP(%rdi), %rbp
-	mov	LG_R8(%rdi), %r8
-	mov	LG_R9(%rdi), %r9
-	mov	LG_R10(%rdi), %r10
-	mov	LG_R11(%rdi), %r11
-	mov	LG_R12(%rdi), %r12
-	mov	LG_R13(%rdi), %r13
-	mov	LG_R14(%rdi), %r14
-	mov	LG_R15(%rdi), %r15
+	/* A 32-bit Guest has no way to these; nor shall it find anything. */
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
 	/*
 	 * Buffers that still hold Host data are overwritten; all that is read
 	 * after this is the Guest's own.

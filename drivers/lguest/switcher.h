@@ -40,7 +40,6 @@
  */
 struct lg_regs {
 	u64 ax, bx, cx, dx, si, di, bp;
-	u64 r8, r9, r10, r11, r12, r13, r14, r15;
 	u16 ds, es, fs, gs;
 };
 
@@ -74,7 +73,7 @@ struct lg_state {
 	u64 guest_cr3, host_cr3;
 	u64 host_sp, host_gs_base;
 	u64 abort_vector, abort_error;
-	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
+	u16 host_gs, host_ldt;
 	u16 guest_ldt; /* LG_LDT or 0 */
 	u16 verw; /* operand of VERW: a writable data selector */
 	u8 nmi, mce; /* came while host state was not whole: raised again at the end of lg_switch() */

@@ -59,6 +59,9 @@
 #define DESC_KERNEL_CODE 0x00af9b000000ffffULL
 #define DESC_KERNEL_DATA 0x00cf93000000ffffULL
 
+/* Branch records that go to memory. */
+#define DEBUGCTL_STORES (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS)
+
 /*
  * Tables of one vCPU's two address spaces: tops and lows for both, and the ways
  * to switcher text and state.
@@ -69,10 +72,14 @@
 struct lg_world {
 	u64 *table[WORLD_TABLES]; /* every page-table page made here, to be freed */
 	unsigned int tables;
+	u64 cr3[LG_VIEWS];
 	u64 *top[LG_VIEWS]; /* what CR3 points to */
 	u64 *low[LG_VIEWS]; /* four entries of 1 GiB: shadow.c's */
 	u64 guest_id; /* of the Guest, unique since the module was loaded */
 	void *fpu; /* XSAVE area, standard format */
+	u16 ds, es, fs; /* the Launcher\'s, while loaded */
+	u64 fs_base;
+	u64 pebs, debugctl; /* what debug_store_off() has put aside */
 	int facts_of; /* the CPU that host_* in the state was read from, or -1 */
 };
 
@@ -177,43 +184,6 @@ static void fpu_out(void *area)
 		     : "memory");
 }
 
-static void lg_world_load(struct lg_cpu *cpu)
-{
-	if (cpu->loaded)
-		return;
-
-	kernel_fpu_begin();
-	fpu_in(cpu->world->fpu);
-#ifdef X86_FEATURE_USER_SHSTK
-	/*
-	 * The Guest has no shadow stack. The Launcher's setting is part of its
-	 * FPU state, which kernel_fpu_begin() has saved and which comes back
-	 * whole before it returns to user mode.
-	 */
-	if (boot_cpu_has(X86_FEATURE_USER_SHSTK))
-		wrmsrq(MSR_IA32_U_CET, 0);
-#endif
-	bar_entry_points();
-	cpu->loaded = true;
-}
-
-/**
- * lg_world_put() - leave the loaded span
- * @cpu: the vCPU of the running task
- *
- * Saves the Guest's FPU registers and switches preemption on. Whoever may sleep
- * calls this first; harmless when the vCPU is not loaded.
- */
-void lg_world_put(struct lg_cpu *cpu)
-{
-	if (!cpu->loaded)
-		return;
-
-	fpu_out(cpu->world->fpu);
-	cpu->loaded = false;
-	kernel_fpu_end();
-}
-
 /* ---- Kicks and TLBs ---- */
 
 /**
@@ -227,8 +197,8 @@ void lg_kick(struct lg_cpu *cpu)
 {
 	WRITE_ONCE(cpu->kicked, true);
 	/*
-	 * Pairs with the barrier in lg_world_enter(): either it sees the kick,
-	 * or we see that it is inside.
+	 * Pairs with lg_world_load(): either lg_world_enter() sees the kick, or
+	 * we see that it may be inside.
 	 */
 	smp_mb();
 	if (READ_ONCE(cpu->host_cpu) >= 0)
@@ -255,7 +225,7 @@ void lg_world_flush_tlbs(struct lguest *lg)
 
 	/*
 	 * Entries were zapped before; pairs with the barrier in
-	 * lg_world_enter().
+	 * lg_world_load().
 	 */
 	smp_mb();
 	host_cpu = READ_ONCE(cpu->host_cpu);
@@ -297,55 +267,127 @@ static void part_from_last_guest(struct lg_world *world)
 }
 
 /*
- * PEBS and BTS write their records through page tables that have no place for
- * them: off while inside.
+ * The Launcher's data segments live in the registers while the kernel runs for
+ * it. The kernel itself does not use them, so that they need not be there again
+ * before the task may be switched or return to user mode (S5).
  */
-struct debug_msrs {
-	u64 pebs, debugctl;
-};
-
-static void debug_store_off(struct debug_msrs *ds)
+static void user_segments_aside(struct lg_world *world)
 {
-	if (has_pebs) {
-		rdmsrq(MSR_IA32_PEBS_ENABLE, ds->pebs);
-		if (ds->pebs)
-			wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
-	}
-	if (has_bts) {
-		rdmsrq(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
-		if (ds->debugctl & (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS))
-			wrmsrq(MSR_IA32_DEBUGCTLMSR,
-			       ds->debugctl &
-				       ~(DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS));
-	}
+	savesegment(ds, world->ds);
+	savesegment(es, world->es);
+	savesegment(fs, world->fs);
+	if (cpu_feature_enabled(X86_FEATURE_FSGSBASE))
+		world->fs_base = rdfsbase();
+	else
+		rdmsrq(MSR_FS_BASE, world->fs_base);
 }
 
-static void debug_store_on(const struct debug_msrs *ds)
+static void user_segments_back(const struct lg_world *world)
 {
-	if (has_pebs && ds->pebs)
-		wrmsrq(MSR_IA32_PEBS_ENABLE, ds->pebs);
-	if (has_bts && ds->debugctl & (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS))
-		wrmsrq(MSR_IA32_DEBUGCTLMSR, ds->debugctl);
-}
-
-static u32 read_pkru_now(void)
-{
-	return boot_cpu_has(X86_FEATURE_OSPKE) ? rdpkru() : 0;
-}
-
-static void write_pkru_now(u32 pkru)
-{
-	if (boot_cpu_has(X86_FEATURE_OSPKE) && rdpkru() != pkru)
-		wrpkru(pkru);
+	loadsegment(ds, world->ds);
+	loadsegment(es, world->es);
+	loadsegment(fs, world->fs);
+	if (cpu_feature_enabled(X86_FEATURE_FSGSBASE))
+		wrfsbase(world->fs_base);
+	else
+		wrmsrq(MSR_FS_BASE, world->fs_base);
 }
 
 /*
- * The protection key of all Guest pages is 0: access and write disable are its
- * low two bits.
+ * Into the loaded span: this CPU is the vCPU's until lg_world_put(), so what
+ * depends on the CPU and on who ran there before is done here.
  */
-static u32 guest_pkru(u32 host)
+static void lg_world_load(struct lg_cpu *cpu)
 {
-	return host & ~3u;
+	kernel_fpu_begin();
+	fpu_in(cpu->world->fpu);
+#ifdef X86_FEATURE_USER_SHSTK
+	/*
+	 * The Guest has no shadow stack. The Launcher's setting is part of its
+	 * FPU state, which kernel_fpu_begin() has saved and which comes back
+	 * whole before it returns to user mode.
+	 */
+	if (cpu_feature_enabled(X86_FEATURE_USER_SHSTK))
+		wrmsrq(MSR_IA32_U_CET, 0);
+#endif
+	bar_entry_points();
+	if (cpu->world->facts_of != smp_processor_id())
+		read_host_facts(cpu);
+	part_from_last_guest(cpu->world);
+	user_segments_aside(cpu->world);
+	cpu->loaded = true;
+	WRITE_ONCE(cpu->host_cpu, smp_processor_id());
+	/* Pairs with lg_kick() and lg_world_flush_tlbs(). */
+	smp_mb();
+}
+
+/**
+ * lg_world_put() - leave the loaded span
+ * @cpu: the vCPU of the running task
+ *
+ * Saves the Guest's FPU registers and switches preemption on. Whoever may sleep
+ * calls this first; harmless when the vCPU is not loaded.
+ */
+void lg_world_put(struct lg_cpu *cpu)
+{
+	if (!cpu->loaded)
+		return;
+
+	WRITE_ONCE(cpu->host_cpu, -1);
+	user_segments_back(cpu->world);
+	fpu_out(cpu->world->fpu);
+	cpu->loaded = false;
+	kernel_fpu_end();
+}
+
+/*
+ * PEBS and BTS write their records through page tables that have no place for
+ * them: off while inside.
+ */
+static void debug_store_off(struct lg_world *world)
+{
+	if (has_pebs) {
+		rdmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
+		if (world->pebs)
+			wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
+	}
+	if (has_bts) {
+		rdmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
+		if (world->debugctl & DEBUGCTL_STORES)
+			wrmsrq(MSR_IA32_DEBUGCTLMSR,
+			       world->debugctl & ~DEBUGCTL_STORES);
+	}
+}
+
+static void debug_store_on(const struct lg_world *world)
+{
+	if (has_pebs && world->pebs)
+		wrmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
+	if (has_bts && world->debugctl & DEBUGCTL_STORES)
+		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
+}
+
+/*
+ * All Guest pages have protection key 0, whose access and write disable are the
+ * low two bits: the Guest starts with both clear.
+ */
+static u32 pkru_in(void)
+{
+	u32 pkru = 0;
+
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE)) {
+		pkru = rdpkru();
+		if (pkru & 3)
+			wrpkru(pkru & ~3u);
+	}
+	return pkru;
+}
+
+/* The Guest may have written it, as WRPKRU does not trap. */
+static void pkru_out(u32 pkru)
+{
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && rdpkru() != pkru)
+		wrpkru(pkru);
 }
 
 static void set_cr0_ts(void)
@@ -369,6 +411,14 @@ static u16 store_ldt_selector(void)
 
 	asm volatile("sldt %0" : "=r"(sel));
 	return sel;
+}
+
+/* As if it had come in the Launcher, in user mode. */
+static noinline void machine_check(void)
+{
+	struct pt_regs regs = { .cs = __USER_CS, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
 }
 
 static void raise_host_vector(unsigned int vector)
@@ -398,30 +448,21 @@ int lg_world_enter(struct lg_cpu *cpu)
 	struct lg_state *state = cpu->state;
 	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
 	bool breakpoints;
-	struct debug_msrs ds;
-	unsigned long dr6;
-	u64 fs_base;
 	u32 pkru;
 	int vector;
 
-	lg_world_load(cpu);
+	if (!cpu->loaded)
+		lg_world_load(cpu);
 	local_irq_disable();
-	WRITE_ONCE(cpu->host_cpu, smp_processor_id());
-	/* Pairs with lg_kick() and lg_world_flush_tlbs(). */
-	smp_mb();
+	/* A kick after this finds host_cpu set: its IPI ends the Guest's run. */
 	if (READ_ONCE(cpu->kicked)) {
-		WRITE_ONCE(cpu->host_cpu, -1);
 		local_irq_enable();
 		return LG_EXIT_KICKED;
 	}
 
-	if (world->facts_of != smp_processor_id())
-		read_host_facts(cpu);
-	part_from_last_guest(world);
-
 	state->host_cr3 = __native_read_cr3();
 	state->guest_cr3 = __sme_pa(world->top[view]);
-	if (boot_cpu_has(X86_FEATURE_PCID)) {
+	if (cpu_feature_enabled(X86_FEATURE_PCID)) {
 		/*
 		 * Without bit 63 the load flushes all of the Guest's PCID (S7).
 		 */
@@ -433,18 +474,16 @@ int lg_world_enter(struct lg_cpu *cpu)
 	state->aborted = 0;
 	state->frame.flags = (state->frame.flags & GUEST_FLAGS) |
 			     X86_EFLAGS_IF | X86_EFLAGS_FIXED;
-	state->frame.cs = (u16)state->frame.cs | 3;
-	state->frame.ss = (u16)state->frame.ss | 3;
+	state->frame.cs |= 3;
+	state->frame.ss |= 3;
 	state->frame.ip = (u32)state->frame.ip;
 	state->frame.sp = (u32)state->frame.sp;
 
-	debug_store_off(&ds);
+	debug_store_off(world);
 	breakpoints = hw_breakpoint_active();
 	if (breakpoints)
 		native_set_debugreg(7, 0);
-	fs_base = x86_fsbase_read_cpu();
-	pkru = read_pkru_now();
-	write_pkru_now(guest_pkru(pkru));
+	pkru = pkru_in();
 
 	/* CR0.TS as the Guest has it: its FPU instructions are #NM then. */
 	if (cpu->ts)
@@ -458,33 +497,25 @@ int lg_world_enter(struct lg_cpu *cpu)
 	 * S5: nothing of the host may use what is not yet put back; so no
 	 * tracing, no fault, no interrupt until the end.
 	 */
-	write_pkru_now(pkru);
-	x86_fsbase_write_cpu(fs_base);
+	pkru_out(pkru);
 #ifdef X86_FEATURE_KERNEL_IBRS
-	if (boot_cpu_has(X86_FEATURE_KERNEL_IBRS))
+	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
 		wrmsrq(MSR_IA32_SPEC_CTRL,
 		       this_cpu_read(x86_spec_ctrl_current));
 #endif
-	debug_store_on(&ds);
+	debug_store_on(world);
 
 	vector = state->aborted ? LG_EXIT_ABORTED : state->frame.vector & 0xff;
 	if (vector == X86_TRAP_PF) {
 		cpu->exit_cr2 = native_read_cr2();
 	} else if (vector == X86_TRAP_DB) {
-		dr6 = native_get_debugreg(6);
-		cpu->exit_dr6 = dr6;
+		cpu->exit_dr6 = native_get_debugreg(6);
 		native_set_debugreg(6, DR6_RESERVED);
 	}
 	if (breakpoints)
 		native_set_debugreg(7, this_cpu_read(cpu_dr7));
-	WRITE_ONCE(cpu->host_cpu, -1);
-
-	if (vector == X86_TRAP_MC) {
-		struct pt_regs regs = { .cs = __USER_CS,
-					.flags = X86_EFLAGS_IF };
-
-		do_machine_check(&regs);
-	}
+	if (vector == X86_TRAP_MC)
+		machine_check();
 	if (lg_host_vector(vector))
 		raise_host_vector(vector);
 	else
@@ -592,6 +623,10 @@ static int build_tables(struct lg_cpu *cpu)
 			table_for(world, world->top[view], 0, 3, low_rights);
 		if (!world->low[view])
 			return -ENOMEM;
+		world->cr3[view] = __sme_pa(world->top[view]);
+		/* Bit 63 clear: a load flushes all that this PCID has (S7). */
+		if (boot_cpu_has(X86_FEATURE_PCID))
+			world->cr3[view] |= GUEST_PCID;
 	}
 	return 0;
 }
