@@ -86,7 +86,9 @@ TEST_F_TIMEOUT(unloaded, open_races_with_unload, 100)
 		}
 	}
 	for (i = 0; i < 100; i++) {
-		ASSERT_EQ(0, load());
+		/* The opener may have been faster: an open loads the module. */
+		err = load();
+		EXPECT_TRUE(err == 0 || err == EEXIST);
 		fd = open("/dev/lguest", O_RDWR);
 		if (fd >= 0) {
 			opened++;
@@ -95,10 +97,11 @@ TEST_F_TIMEOUT(unloaded, open_races_with_unload, 100)
 		do
 			err = unload();
 		while (err == EAGAIN || err == EWOULDBLOCK || err == EBUSY);
-		ASSERT_EQ(0, err);
+		EXPECT_EQ(0, err);
 	}
 	kill(opener, SIGKILL);
 	waitpid(opener, &status, 0);
+	unload();
 	EXPECT_EQ(100, opened);
 }
 
