@@ -9,6 +9,7 @@
  * entry. A Guest that never exits by itself is brought back by the host's own
  * interrupts.
  */
+#include <linux/interrupt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -73,6 +74,20 @@ static enum lg_next entry_refused(struct lg_cpu *cpu)
 		vector, error);
 }
 
+/*
+ * What the end of an interrupt would have done in user mode: soft interrupts,
+ * which newer kernels hold back while the FPU is the kernel's, and a word to
+ * RCU, as a long run without sleep is no reason to let it wait.
+ */
+static void host_interrupted(struct lg_cpu *cpu)
+{
+	if (local_softirq_pending())
+		lg_world_put(cpu);
+	local_irq_disable();
+	rcu_note_context_switch(false);
+	local_irq_enable();
+}
+
 static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 {
 	u32 error = cpu->state->frame.error;
@@ -99,10 +114,7 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 		return entry_refused(cpu);
 	}
 	if (lg_host_vector(vector)) {
-		/* A long run without sleep is no reason for RCU to wait. */
-		local_irq_disable();
-		rcu_note_context_switch(false);
-		local_irq_enable();
+		host_interrupted(cpu);
 		return LG_RUN;
 	}
 	return lg_handle_exception(cpu, vector, error);
