@@ -73,8 +73,10 @@ u64 lg_vet_descriptor(u64 desc, bool user)
 
 /**
  * lg_desc_loadable() - would the processor load a running descriptor into this register?
- * @vetted: of lg_vet_descriptor(); 0 is a null selector
+ * @vetted: of lg_vet_descriptor()
  * @reg: the register
+ *
+ * A null selector, which names no descriptor, is another matter.
  */
 bool lg_desc_loadable(u64 vetted, enum lg_sreg reg)
 {
@@ -83,8 +85,6 @@ bool lg_desc_loadable(u64 vetted, enum lg_sreg reg)
 	if (reg == LG_SREG_SS)
 		return vetted & LG_DESC_PRESENT && lg_desc_is_data(vetted) &&
 		       vetted & LG_DESC_WRITABLE;
-	if (!vetted)
-		return true;
 	return vetted & LG_DESC_PRESENT && (lg_desc_is_data(vetted) || vetted & LG_DESC_WRITABLE);
 }
 
@@ -284,7 +284,7 @@ void lg_seg_drop_unusable(struct lg_cpu *cpu)
 		u16 sel = lg_seg_get(cpu, data[i]);
 		u64 desc = running_desc(cpu, sel);
 
-		if (sel & ~LG_SEL_RPL && (!desc || !lg_desc_loadable(desc, data[i])))
+		if (sel & ~LG_SEL_RPL && !lg_desc_loadable(desc, data[i]))
 			lg_seg_put(cpu, data[i], 0);
 	}
 }

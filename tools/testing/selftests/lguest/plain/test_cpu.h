@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What drivers/lguest/env.h includes in userspace: as much of struct lg_cpu and struct lg_state as the rooms of the virtual
+ * processor touch (names and types are those of lg.h and switcher.h), and the surroundings that model.c makes for them:
+ * a small Guest memory, a page map in the place of page tables, two devices, a lg_kill() that notes its sentence.
+ */
+#ifndef LGUEST_TEST_CPU_H
+#define LGUEST_TEST_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <asm/lguest.h>
+#include <linux/lguest.h>
+
+#include "plain.h"
+#include "walk.h"
+#include "segments.h"
+#include "trap.h"
+#include "emulate.h"
+
+#define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
+#define clear_bit(n, p)		((void)(*(p) &= ~(1ul << (n))))
+#define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+
+#define LG_LDT			(510 * 8)
+#define LG_IDT_ENTRIES		256
+
+struct lg_regs {
+	u64 ax, bx, cx, dx, si, di, bp;
+	u16 ds, es, fs, gs;
+};
+
+struct lg_frame {
+	u64 ip, cs, flags, sp, ss;
+};
+
+struct lg_state {
+	struct lg_regs regs;
+	struct lg_frame frame;
+	u16 guest_ldt;
+	u64 gdt[2][512];
+	u64 ldt[2][512];
+};
+
+struct lguest {
+	int unused;
+};
+
+struct lg_cpu {
+	struct lguest *lg;
+	struct lg_state *state;
+	u64 exit_dr6;
+	bool user;
+	struct lg_paging paging;
+	u32 cr2;
+	bool ts, virtual_if;
+	struct lg_segments seg;
+	u64 idt[LG_IDT_ENTRIES];
+	bool idt_in_memory;
+	u32 idt_base, idt_limit;
+	u32 ss1, esp1;
+	u8 iopl;
+	bool sti_shadow, stepping;
+	u32 dr[8];
+	u64 msr[LG_MSRS];
+	struct lg_io io;
+	u64 data_gpa;
+	u32 noirq_iret;
+	unsigned long irqs_pending;
+	bool told_pending;
+	bool halted;
+	struct lg_fault fault;
+	struct lguest_exit exit;
+};
+
+/* What lg.h declares of other rooms; model.c has them. */
+bool lg_gpa_ok(const struct lguest *lg, u64 gpa, u64 len);
+int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len);
+int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len);
+int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access);
+int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access);
+int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
+int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush);
+int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
+void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);
+__attribute__((format(printf, 2, 3))) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
+void lg_wall_clock(u32 time[2]);
+u64 lg_rdtsc(void);
+void lg_cpuid(u32 reg[4]);
+
+#endif /* LGUEST_TEST_CPU_H */
