@@ -188,13 +188,13 @@ static enum outcome unhandled(struct lg_cpu *cpu, const struct event *ev)
 	if (ev->vector >= LG_TRAPS)
 		lg_kill(cpu, "no handler for interrupt vector %#x", ev->vector);
 	else if (ev->vector == LG_TRAP_PF)
-		lg_kill(cpu, "no handler for a page fault (#PF, 14): address %#llx, error code %#x",
+		lg_kill(cpu, "no handler for page fault (#PF, 14): address %#llx, error code %#x",
 			(unsigned long long)cpu->cr2, ev->error);
 	else if (ev->has_error)
-		lg_kill(cpu, "no handler for a %s, error code %#x", lg_trap_name(ev->vector),
+		lg_kill(cpu, "no handler for %s, error code %#x", lg_trap_name(ev->vector),
 			ev->error);
 	else
-		lg_kill(cpu, "no handler for a %s", lg_trap_name(ev->vector));
+		lg_kill(cpu, "no handler for %s", lg_trap_name(ev->vector));
 	return DEAD;
 }
 
@@ -444,9 +444,9 @@ static enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
 {
 	unsigned int cause = ev.vector;
 
+	if (is(&ev, LG_TRAP_PF))
+		tell_cr2(cpu, gva);
 	for (;;) {
-		if (is(&ev, LG_TRAP_PF))
-			tell_cr2(cpu, gva);
 		switch (deliver_one(cpu, &ev)) {
 		case DELIVERED:
 			return LG_RUN;
@@ -458,7 +458,9 @@ static enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
 		/* What faulted is the instruction, not the one after it. */
 		if (ev.soft)
 			cpu->state->frame.ip = ev.insn_ip;
-		gva = cpu->fault.gva;
+		/* Also of a page fault that becomes a double fault. */
+		if (cpu->fault.vector == LG_TRAP_PF)
+			tell_cr2(cpu, cpu->fault.gva);
 		if (!combine(&ev, &cpu->fault))
 			return lg_kill(cpu, "triple fault: %s, error code %#x, after %s",
 				       lg_trap_name(cpu->fault.vector), cpu->fault.error,
@@ -610,7 +612,7 @@ enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 			err = lg_iret(cpu, 4);
 			if (err == -EFAULT)
 				return lg_deliver_fault(cpu);
-			if (err)
+			if (err != LG_EMU_JUMPED)
 				return LG_LAUNCHER;
 			continue;
 		}
