@@ -9,6 +9,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/mmu_notifier.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -28,6 +29,9 @@
 #define wrmsrq(msr, value) wrmsrl(msr, value)
 #define rdmsrq_safe(msr, value) rdmsrl_safe(msr, value)
 #endif
+
+/* What a notifier says of young pages: an int, a bool in 7.x. */
+typedef typeof(((struct mmu_notifier_ops *)NULL)->test_young(NULL, NULL, 0)) lg_young_t;
 
 static inline void
 lg_hrtimer_setup(struct hrtimer *timer,

@@ -439,12 +439,13 @@ static int gfns_young(struct lguest *lg, unsigned long start, unsigned long end,
 	return young;
 }
 
-static int clear_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start, unsigned long end)
+static lg_young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
 {
 	return gfns_young(container_of(notifier, struct lguest, notifier), start, end, true);
 }
 
-static int test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long address)
+static lg_young_t test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long address)
 {
 	return gfns_young(container_of(notifier, struct lguest, notifier), address, address + PAGE_SIZE, false);
 }
