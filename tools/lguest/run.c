@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,13 @@
 #include "serial.h"
 #include "terminal.h"
 #include "verb.h"
+#include "virtio/devices.h"
+#include "virtio/net.h"
+#include "virtio/transport.h"
 
 #define MEMORY_DEFAULT (256ull << 20)
+/* Of each kind; the PCI bus has room for 27 in all. */
+#define DEVICES_MAX 16
 
 /* How the second process says that the Guest wants to be started again. */
 #define STATUS_RESTART 64
@@ -33,6 +39,11 @@ static const char usage[] =
 	"  -i, --initrd FILE      its initial RAM disk\n"
 	"  -p, --params 'A B=C'   its command line; may be given again\n"
 	"  -m, --mem SIZE         its memory, in MiB or with K, M or G (256M)\n"
+	"  -d, --disk FILE[,ro]   a disk: a file or a block device; again for more\n"
+	"  -n, --network HOW      a network card: tap=NAME, passt or none; again\n"
+	"                         for more\n"
+	"      --rng              an entropy source\n"
+	"      --pci-bar SPACE    devices' registers: memory or io\n"
 	"      --unpack WHO       who unpacks a bzImage: launcher or guest\n"
 	"      --no-reboot        end where the guest would restart\n"
 	"\n"
@@ -43,10 +54,16 @@ struct options {
 	struct kernel_files files;
 	char cmdline[LGUEST_CMDLINE_MAX + 1]; /* too long by one at most */
 	uint64_t memory; /* bytes */
+	const char *disk[DEVICES_MAX]; /* as they were given */
+	unsigned int disks;
+	const char *network[DEVICES_MAX];
+	unsigned int networks;
+	bool rng;
+	unsigned int bar; /* LGUEST_SPACE_* */
 	bool no_reboot;
 };
 
-enum { OPT_UNPACK = 256, OPT_NO_REBOOT };
+enum { OPT_UNPACK = 256, OPT_NO_REBOOT, OPT_RNG, OPT_PCI_BAR };
 
 static const struct option long_options[] = {
 	{ "kernel", required_argument, NULL, 'k' },
@@ -54,6 +71,10 @@ static const struct option long_options[] = {
 	{ "params", required_argument, NULL, 'p' },
 	{ "mem", required_argument, NULL, 'm' },
 	{ "unpack", required_argument, NULL, OPT_UNPACK },
+	{ "disk", required_argument, NULL, 'd' },
+	{ "network", required_argument, NULL, 'n' },
+	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "pci-bar", required_argument, NULL, OPT_PCI_BAR },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{}
 };
@@ -106,8 +127,8 @@ static int parse(int argc, char **argv, struct options *options)
 	*options = (struct options){ .memory = MEMORY_DEFAULT };
 	options->files.cmdline = options->cmdline;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":k:i:p:m:", long_options, NULL)) !=
-	       -1) {
+	while ((c = getopt_long(argc, argv, ":k:i:p:m:d:n:", long_options,
+				NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			options->files.kernel = optarg;
@@ -130,6 +151,34 @@ static int parse(int argc, char **argv, struct options *options)
 			else if (strcmp(optarg, "launcher"))
 				return verb_misused(
 					"'%s' unpacks nothing; 'launcher' and 'guest' do",
+					optarg);
+			break;
+		case 'd':
+			if (options->disks == DEVICES_MAX)
+				return verb_misused("too many disks");
+			options->disk[options->disks++] = optarg;
+			break;
+		case 'n':
+			if (!strcmp(optarg, "none"))
+				break;
+			if (options->networks == DEVICES_MAX)
+				return verb_misused("too many network cards");
+			if (strcmp(optarg, "passt") &&
+			    strncmp(optarg, "tap=", 4))
+				return verb_misused(
+					"'%s' is no network; tap=NAME, passt and none are",
+					optarg);
+			options->network[options->networks++] = optarg;
+			break;
+		case OPT_RNG:
+			options->rng = true;
+			break;
+		case OPT_PCI_BAR:
+			if (!strcmp(optarg, "io"))
+				options->bar = LGUEST_SPACE_PORT;
+			else if (strcmp(optarg, "memory"))
+				return verb_misused(
+					"'%s' is no space for a BAR; memory and io are",
 					optarg);
 			break;
 		case OPT_NO_REBOOT:
@@ -157,31 +206,118 @@ static void stop_handler(int signal)
 	machine_stop();
 }
 
+static void resize_handler(int signal)
+{
+	console_resized();
+}
+
 static void catch_signals(void)
 {
 	struct sigaction stop = { .sa_handler = stop_handler };
+	struct sigaction resized = { .sa_handler = resize_handler,
+				     .sa_flags = SA_RESTART };
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &stop, NULL);
+	sigaction(SIGWINCH, &resized, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static struct virtio *create_disk(const char *wish, struct lguest_error *error)
+{
+	char name[PATH_MAX];
+	size_t len = strlen(wish);
+	bool readonly = len > 3 && !strcmp(wish + len - 3, ",ro");
+
+	if (readonly)
+		len -= 3;
+	if (len >= sizeof(name)) {
+		lguest_fail(error, "%s: %s", wish, strerror(ENAMETOOLONG));
+		return NULL;
+	}
+	memcpy(name, wish, len);
+	name[len] = 0;
+	return blk_create(name, readonly, error);
+}
+
+/* Locally administered, and not the same for two Guests on one bridge. */
+static void make_mac(uint8_t mac[6], unsigned int card)
+{
+	uint32_t pid = getppid();
+
+	mac[0] = 0x52;
+	mac[1] = 0x4c;
+	mac[2] = pid >> 16;
+	mac[3] = pid >> 8;
+	mac[4] = pid;
+	mac[5] = card;
+}
+
+static struct virtio *create_card(const char *wish, unsigned int card,
+				  struct lguest_error *error)
+{
+	struct net_backend *backend;
+	uint8_t mac[6];
+
+	backend = strcmp(wish, "passt") ? tap_open(wish + 4, error) :
+					  passt_open(error);
+	make_mac(mac, card);
+	return backend ? net_create(backend, mac, error) : NULL;
+}
+
+/* Opens what they need; the console is first. -1 with a sentence. */
+static int create_devices(const struct options *options,
+			  struct virtio **devices, unsigned int *count,
+			  struct lguest_error *error)
+{
+	unsigned int n = 0, i;
+
+	devices[n++] = console_create(error);
+	for (i = 0; devices[n - 1] && i < options->disks; i++)
+		devices[n++] = create_disk(options->disk[i], error);
+	for (i = 0; devices[n - 1] && i < options->networks; i++)
+		devices[n++] = create_card(options->network[i], i, error);
+	if (devices[n - 1] && options->rng)
+		devices[n++] = rng_create(error);
+	*count = n;
+	return devices[n - 1] ? 0 : -1;
+}
+
+/* Puts everything on the bus of a machine that is ready. */
+static int connect_devices(const struct options *options,
+			   struct machine *machine, struct virtio **devices,
+			   unsigned int count, struct lguest_error *error)
+{
+	unsigned int i;
+
+	if (serial_init(&machine->bus, error) || pci_init(&machine->bus, error))
+		return -1;
+	for (i = 0; i < count; i++)
+		if (virtio_pci_add(&machine->bus, devices[i], &machine->memory,
+				   options->bar, error))
+			return -1;
+	return terminal_start(machine_stop, error);
 }
 
 static int run_guest(const struct options *options, bool progress)
 {
+	struct virtio *devices[2 * DEVICES_MAX + 2];
 	struct lguest_error error;
 	struct machine machine;
 	enum machine_end end;
+	unsigned int count;
 	int status;
 
 	catch_signals();
+	if (create_devices(options, devices, &count, &error))
+		return verb_fail(STATUS_USAGE, "%s", error.text);
 	status = machine_create(&machine, options->memory, &options->files,
 				progress, &error);
 	if (status)
 		return verb_fail(status, "%s", error.text);
-	if (serial_init(&machine.bus, &error) ||
-	    terminal_start(machine_stop, &error))
+	if (connect_devices(options, &machine, devices, count, &error))
 		return verb_fail(STATUS_FAILED, "%s", error.text);
 
 	terminal_raw();

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The console (virtio 1.1, 5.3): hvc0 in Linux, its other end the terminal. What
+ * is typed waits in a small buffer until the Guest has given one of its own.
+ */
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/virtio_console.h>
+#include <linux/virtio_ids.h>
+
+#include "terminal.h"
+#include "util.h"
+#include "virtio/devices.h"
+
+enum { RX, TX, QUEUES };
+
+static struct console {
+	struct virtio device;
+	struct terminal_input input;
+	/* device.lock: what was typed, the oldest first. */
+	uint8_t typed[1024];
+	unsigned int count;
+	atomic_bool resized;
+} console;
+
+static void receive(struct console *c)
+{
+	struct queue *queue = &c->device.queue[RX];
+	struct chain chain;
+	bool was_full = c->count == sizeof(c->typed);
+	size_t n;
+
+	while (c->count && queue_pop(queue, &chain)) {
+		n = chain_write(&chain, 0, c->typed, c->count);
+		c->count -= n;
+		memmove(c->typed, c->typed + n, c->count);
+		queue_push(queue, chain.head, n);
+	}
+	virtio_pushed(&c->device, RX);
+	if (was_full && c->count < sizeof(c->typed))
+		terminal_room();
+}
+
+static void transmit(struct console *c)
+{
+	struct queue *queue = &c->device.queue[TX];
+	struct chain chain;
+	unsigned int i;
+
+	while (queue_pop(queue, &chain)) {
+		for (i = 0; i < chain.readable; i++)
+			terminal_write(chain.iov[i].iov_base,
+				       chain.iov[i].iov_len);
+		queue_push(queue, chain.head, 0);
+	}
+	virtio_pushed(&c->device, TX);
+}
+
+/* Columns and rows, as the terminal says; unknown is 0. */
+static void take_size(struct console *c)
+{
+	struct winsize size;
+	uint8_t bytes[4];
+
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size))
+		return;
+	put_le(bytes, 2, size.ws_col);
+	put_le(bytes + 2, 2, size.ws_row);
+	virtio_set_config(&c->device, 0, bytes, sizeof(bytes));
+}
+
+static void notify(struct virtio *device, unsigned int queue)
+{
+	struct console *c = container_of(device, struct console, device);
+
+	if (atomic_exchange(&c->resized, false))
+		take_size(c);
+	if (queue == RX)
+		receive(c);
+	else
+		transmit(c);
+}
+
+static void start(struct virtio *device)
+{
+	terminal_room();
+}
+
+/* Something from a kernel that has no queues yet: one byte. */
+static void write_config(struct virtio *device, unsigned int offset,
+			 unsigned int size, uint32_t value)
+{
+	uint8_t byte = value;
+
+	if (offset == offsetof(struct virtio_console_config, emerg_wr))
+		terminal_write(&byte, 1);
+}
+
+static const struct virtio_kind kind = {
+	.name = "console",
+	.id = VIRTIO_ID_CONSOLE,
+	.queues = QUEUES,
+	.start = start,
+	.notify = notify,
+	.write_config = write_config,
+};
+
+/* ---- The terminal's side, in its thread ---- */
+
+static int room(void *owner)
+{
+	struct console *c = owner;
+	int free;
+
+	pthread_mutex_lock(&c->device.lock);
+	free = c->device.running ? (int)(sizeof(c->typed) - c->count) : -1;
+	pthread_mutex_unlock(&c->device.lock);
+	return free;
+}
+
+static void take(void *owner, const uint8_t *bytes, size_t count)
+{
+	struct console *c = owner;
+
+	pthread_mutex_lock(&c->device.lock);
+	count = min(count, sizeof(c->typed) - c->count);
+	memcpy(c->typed + c->count, bytes, count);
+	c->count += count;
+	pthread_mutex_unlock(&c->device.lock);
+	virtio_kick(&c->device, RX);
+}
+
+void console_resized(void)
+{
+	console.resized = true;
+	if (console.device.running)
+		virtio_kick(&console.device, RX);
+}
+
+struct virtio *console_create(struct lguest_error *error)
+{
+	struct console *c = &console;
+
+	c->device.kind = &kind;
+	c->device.fd = -1;
+	c->device.features = 1ull << VIRTIO_CONSOLE_F_SIZE |
+			     1ull << VIRTIO_CONSOLE_F_EMERG_WRITE;
+	c->device.config_size = sizeof(struct virtio_console_config);
+	c->resized = true;
+	c->input = (struct terminal_input){ .owner = c,
+					    .room = room,
+					    .take = take };
+	terminal_add_input(&c->input);
+	return &c->device;
+}
