@@ -153,13 +153,15 @@ static int access_piece(struct lg_cpu *cpu, u64 gpa, u8 *bytes, unsigned int len
 }
 
 /*
- * An access of up to four bytes; both of its pages are translated before anything is done to one.
+ * An access of up to four bytes. Both of its pages are translated before anything is done to one; and
+ * a device comes before memory, as the instruction may be executed again until its device accesses are
+ * done, and must find what it found the first time.
  */
 static int access(struct lg_cpu *cpu, unsigned int sreg, u32 offset, unsigned int size, u32 *value,
 		  bool write)
 {
 	u32 rights = level_access(cpu) | (write ? LG_PF_WRITE : 0);
-	unsigned int first;
+	unsigned int first, second;
 	u64 gpa, gpa2 = 0;
 	u8 bytes[4];
 	u32 linear;
@@ -170,15 +172,22 @@ static int access(struct lg_cpu *cpu, unsigned int sreg, u32 offset, unsigned in
 	first = PAGE_BYTES - linear % PAGE_BYTES;
 	if (first > size)
 		first = size;
+	second = size - first;
 	if (guest_pa(cpu, linear, rights, &gpa))
 		return -EFAULT;
-	if (first < size && guest_pa(cpu, (u32)(linear + first), rights, &gpa2))
+	if (second && guest_pa(cpu, (u32)(linear + first), rights, &gpa2))
 		return -EFAULT;
 
 	memcpy(bytes, value, sizeof(bytes));
-	err = access_piece(cpu, gpa, bytes, first, write);
-	if (!err && first < size)
-		err = access_piece(cpu, gpa2, bytes + first, size - first, write);
+	if (second && lg_gpa_ok(cpu->lg, gpa, first)) {
+		err = access_piece(cpu, gpa2, bytes + first, second, write);
+		if (!err)
+			err = access_piece(cpu, gpa, bytes, first, write);
+	} else {
+		err = access_piece(cpu, gpa, bytes, first, write);
+		if (!err && second)
+			err = access_piece(cpu, gpa2, bytes + first, second, write);
+	}
 	if (!err && !write) {
 		*value = 0;
 		memcpy(value, bytes, size);
