@@ -215,8 +215,9 @@ int lg_emu_probe_write(struct lg_cpu *cpu, unsigned int sreg, u32 offset, unsign
 		return -EFAULT;
 	if (guest_pa(cpu, linear, rights, &gpa))
 		return -EFAULT;
-	if (linear / PAGE_BYTES != (u32)(linear + size - 1) / PAGE_BYTES)
-		return guest_pa(cpu, (u32)(linear + size - 1), rights, &gpa);
+	/* The first byte on the second page is the one that faults. */
+	if (linear % PAGE_BYTES + size > PAGE_BYTES)
+		return guest_pa(cpu, (u32)(linear + size - 1) & ~(PAGE_BYTES - 1), rights, &gpa);
 	return 0;
 }
 
