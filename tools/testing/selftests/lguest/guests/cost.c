@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the world switch costs, counted by the Guest: each operation COST_TIMES
+ * times, and what each of them took. Under `make bench` the time stamp counter
+ * counts instructions.
+ */
+#include "guest.h"
+#include "cost.h"
+
+/* A page that no table maps: below PAGE_OFFSET and above all of memory. */
+#define NOWHERE		0x70000000u
+
+static u32 cost[COST_TIMES];
+
+static void sort(u32 *a, u32 n)
+{
+	u32 i, j, x;
+
+	for (i = 1; i < n; i++) {
+		x = a[i];
+		for (j = i; j > 0 && a[j - 1] > x; j--)
+			a[j] = a[j - 1];
+		a[j] = x;
+	}
+}
+
+static void report(u32 operation)
+{
+	sort(cost, COST_TIMES);
+	mailbox->out[operation * 3] = cost[COST_TIMES / 2];
+	mailbox->out[operation * 3 + 1] = cost[0];
+	mailbox->out[operation * 3 + 2] = cost[COST_TIMES - 1];
+}
+
+/* The two RDTSCs of a measurement cost as much with nothing between them. */
+static u32 empty(void)
+{
+	u32 least = ~0u, i, t;
+
+	for (i = 0; i < 16; i++) {
+		t = rdtsc();
+		t = (u32)rdtsc() - t;
+		if (t < least)
+			least = t;
+	}
+	return least;
+}
+
+static bool skip_load(struct trap_frame *frame)
+{
+	frame->ip += 2;			/* mov (%ecx), %eax */
+	return true;
+}
+
+void guest_main(void)
+{
+	u32 first = guest_alloc(COST_TIMES, PAGE_SIZE), nothing = empty(), i, t;
+
+	for (i = 0; i < COST_TIMES; i++) {
+		t = rdtsc();
+		hypercall(LHCALL_FLUSH_ASYNC, 0, 0, 0, 0);
+		cost[i] = (u32)rdtsc() - t - nothing;
+	}
+	report(COST_HYPERCALL);
+
+	/* Pages that the Host has and that only the shadow lacks. */
+	for (i = 0; i < COST_TIMES; i++)
+		*(volatile u32 *)va(first + i * PAGE_SIZE) = i;
+	guest_flush_all();
+	for (i = 0; i < COST_TIMES; i++) {
+		t = rdtsc();
+		(void)*(volatile u32 *)va(first + i * PAGE_SIZE);
+		cost[i] = (u32)rdtsc() - t - nothing;
+	}
+	report(COST_SHADOW_FILL);
+
+	guest_handle(VEC_PF, skip_load);
+	for (i = 0; i < COST_TIMES; i++) {
+		t = rdtsc();
+		asm volatile("mov (%%ecx), %%eax" : : "c" (NOWHERE) : "eax", "memory");
+		cost[i] = (u32)rdtsc() - t - nothing;
+	}
+	report(COST_FAULT_REFLECT);
+}
