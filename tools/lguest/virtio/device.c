@@ -77,11 +77,24 @@ static void check_queues(struct virtio *device)
 	}
 }
 
-static void *device_thread(void *arg)
+/* The backend's events that are of interest now, or 0. */
+static short wanted_events(struct virtio *device)
 {
-	struct virtio *device = arg;
+	short events = 0;
+
+	pthread_mutex_lock(&device->lock);
+	if (device->running && !device->needs_reset && device->fd >= 0 &&
+	    device->kind->fd_events)
+		events = device->kind->fd_events(device);
+	pthread_mutex_unlock(&device->lock);
+	return events;
+}
+
+void virtio_work(struct virtio *device, int timeout)
+{
 	const struct virtio_kind *kind = device->kind;
 	struct pollfd fds[VIRTIO_QUEUES_MAX + 1];
+	short events = wanted_events(device);
 	struct pollfd *own = &fds[kind->queues];
 	eventfd_t unused;
 	unsigned int i;
@@ -89,35 +102,30 @@ static void *device_thread(void *arg)
 	for (i = 0; i < kind->queues; i++)
 		fds[i] = (struct pollfd){ .fd = device->kick[i],
 					  .events = POLLIN };
-	for (;;) {
-		pthread_mutex_lock(&device->lock);
-		own->fd = -1;
-		if (device->running && !device->needs_reset &&
-		    kind->fd_events && device->fd >= 0) {
-			own->events = kind->fd_events(device);
-			if (own->events)
-				own->fd = device->fd;
-		}
-		pthread_mutex_unlock(&device->lock);
+	*own = (struct pollfd){ .fd = events ? device->fd : -1,
+				.events = events };
+	if (poll(fds, kind->queues + 1, timeout) <= 0)
+		return;
 
-		own->revents = 0;
-		if (poll(fds, kind->queues + 1, -1) < 0)
+	pthread_mutex_lock(&device->lock);
+	for (i = 0; i < kind->queues; i++) {
+		if (!fds[i].revents)
 			continue;
-
-		pthread_mutex_lock(&device->lock);
-		for (i = 0; i < kind->queues; i++) {
-			if (!fds[i].revents)
-				continue;
-			eventfd_read(device->kick[i], &unused);
-			if (device->running && !device->needs_reset)
-				kind->notify(device, i);
-		}
-		if (own->revents && device->running && !device->needs_reset)
-			kind->ready(device);
-		if (device->running)
-			check_queues(device);
-		pthread_mutex_unlock(&device->lock);
+		eventfd_read(device->kick[i], &unused);
+		if (device->running && !device->needs_reset)
+			kind->notify(device, i);
 	}
+	if (own->revents && device->running && !device->needs_reset)
+		kind->ready(device);
+	if (device->running)
+		check_queues(device);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void *device_thread(void *arg)
+{
+	for (;;)
+		virtio_work(arg, -1);
 	return NULL;
 }
 

@@ -98,6 +98,12 @@ void virtio_reset(struct virtio *device);
 uint32_t virtio_read_config(struct virtio *device, unsigned int offset,
 			    unsigned int size);
 
+/*
+ * What the device's thread does for ever: waits, at most so many milliseconds (-1:
+ * as long as it takes), and does what there is to do.
+ */
+void virtio_work(struct virtio *device, int timeout);
+
 /* Writes a little-endian number of size bytes. */
 void put_le(uint8_t *to, unsigned int size, uint64_t value);
 

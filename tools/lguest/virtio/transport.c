@@ -18,7 +18,7 @@
 
 #define VENDOR 0x1af4
 #define DEVICE_BASE 0x1040 /* plus the virtio ID */
-#define CLASS_OTHER 0xff0000
+#define CLASS_OTHER 0xff0000u
 #define REVISION 1 /* no legacy interface */
 
 /* What is where in the BAR. */
