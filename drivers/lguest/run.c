@@ -188,10 +188,12 @@ int lg_run(struct lg_cpu *cpu)
 		if (cpu->hypercall_waits) {
 			cpu->hypercall_waits = false;
 			next = lg_hypercall(cpu);
-		} else if (lg_io_waits(cpu)) {
+		} else if (cpu->io.count) {
 			next = lg_emulate_again(cpu);
-		} else {
+		} else if (READ_ONCE(cpu->irqs_pending) || cpu->told_pending) {
 			next = lg_deliver_interrupts(cpu);
+		} else {
+			next = LG_RUN;
 		}
 		if (next != LG_RUN)
 			continue;
