@@ -24,7 +24,7 @@
  * physical and virtual at once, inside memory. The calling task becomes the one that runs vCPU 0.
  *
  * EBUSY: initialised already. EINVAL: out of range, not aligned, region beyond the address space. EFAULT: the region is
- * not mapped, or its first page or the boot page directory cannot be read and written. ENOMEM.
+ * not mapped, or its first page or the boot page directory cannot be read and written. ENOMEM. EINTR: a signal came.
  */
 #define LHREQ_INITIALIZE	0
 /* line: raises interrupt line 0 .. 31. From any task. */

@@ -22,11 +22,13 @@ TEST(identity_guest_finds_what_was_promised)
 
 	vm_start(&vm, "identity", NULL);
 	vm_sync(&vm, 0);
-	for (i = 0; i < ARRAY_SIZE(start); i++)
+	for (i = 0; i < ARRAY_SIZE(start); i++) {
 		EXPECT_EQ(start[i], vm.mailbox->out[i]) TH_LOG("word %d", i);
+	}
 	vm_pass(&vm);
-	for (i = 0; i < ARRAY_SIZE(later); i++)
+	for (i = 0; i < ARRAY_SIZE(later); i++) {
 		EXPECT_EQ(later[i], vm.mailbox->out[16 + i]) TH_LOG("register %d", i);
+	}
 
 	/* Dead is dead: the same again. */
 	vm_pass(&vm);

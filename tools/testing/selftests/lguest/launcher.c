@@ -105,8 +105,10 @@ void vm_start(struct vm *vm, const char *guest, const struct vm_options *options
 	int err;
 
 	vm_load(vm, guest, options);
-	err = lguest_initialize(vm->fd, vm->memory.base, vm->memory.size / LGUEST_PAGE_SIZE, vm->pgdir,
-				vm->entry);
+	do
+		err = lguest_initialize(vm->fd, vm->memory.base, vm->memory.size / LGUEST_PAGE_SIZE,
+					vm->pgdir, vm->entry);
+	while (err == -EINTR);
 	if (err)
 		FAIL("%s: INITIALIZE: %s", guest, strerror(-err));
 }

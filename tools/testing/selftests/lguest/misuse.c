@@ -81,9 +81,10 @@ TEST_F(misuse, initialize_with_bad_limit)
 	EXPECT_EQ(-EINVAL, INITIALIZE(self->base, LGUEST_MAX_PFN + 1, self->pgdir, self->start));
 	EXPECT_EQ(-EINVAL, INITIALIZE(self->base, -1ul, self->pgdir, self->start));
 	EXPECT_EQ(-EINVAL, INITIALIZE(self->base, ~0ul >> 12, self->pgdir, self->start));
-	if (sizeof(long) == 8)
+	if (sizeof(long) == 8) {
 		EXPECT_EQ(-EINVAL, INITIALIZE(self->base, (1ul << 31 << 21) + self->pages, self->pgdir,
 					      self->start));
+	}
 	still_good(self, _metadata);
 }
 
@@ -173,9 +174,10 @@ TEST_F(misuse, wrong_number_of_words)
 					TH_LOG("request %d with %d words", counts[i].request, n);
 			}
 		}
-		if (!round)
+		if (!round) {
 			ASSERT_EQ(5 * sizeof(long),
 				  INITIALIZE(self->base, self->pages, self->pgdir, self->start));
+		}
 	}
 	/* Not a whole word, and an address that cannot be read. */
 	words[0] = LHREQ_IRQ;
@@ -308,9 +310,10 @@ TEST_F(started, registers_that_no_guest_may_have)
 	uint64_t before, after;
 	int i, selector;
 
-	for (i = 0; i < ARRAY_SIZE(flags); i++)
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		EXPECT_EQ(-EINVAL, lguest_set_reg(self->vm.fd, LGUEST_REG_FLAGS, 0x202 | flags[i]))
 			TH_LOG("flags 0x%x", flags[i]);
+	}
 	EXPECT_EQ(-EINVAL, lguest_set_reg(self->vm.fd, LGUEST_REG_LEVEL, 0));
 
 	/* Whatever it says to a selector, the Guest can be run afterwards, or has ended with a sentence. */
@@ -548,8 +551,9 @@ TEST_F(started, break_makes_read_return_until_it_is_off)
 	ASSERT_EQ(LGUEST_EXIT_BREAK, vm_run(&self->vm));
 	pthread_join(helper.thread, NULL);
 	turns = self->vm.mailbox->out[WORK_TURNS];
-	for (i = 0; i < 10; i++)
+	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(LGUEST_EXIT_BREAK, vm_run(&self->vm));
+	}
 	EXPECT_EQ(turns, self->vm.mailbox->out[WORK_TURNS]);
 	ASSERT_EQ(0, lguest_break(self->vm.fd, 0));
 	ends_well(&self->vm);

@@ -20,6 +20,23 @@ static void memory_turn(u32 first, u32 pages, u32 turn, u32 salt)
 	}
 }
 
+/* Every page becomes the same as all others; every eighth turn with another content. */
+static void same_turn(u32 first, u32 pages, u32 turn)
+{
+	u32 page, i;
+
+	for (page = 0; page < pages; page++) {
+		volatile u32 *word = va(first + page * PAGE_SIZE);
+
+		for (i = 0; i < PAGE_SIZE / sizeof(u32); i += 61) {
+			if (turn)
+				GUEST_ASSERT_EQ((turn - 1) / 8 + i, word[i]);
+			if (!turn || turn / 8 != (turn - 1) / 8)
+				word[i] = turn / 8 + i;
+		}
+	}
+}
+
 /* Eight numbers on the x87 stack, pushed and popped; and a control word with another rounding. */
 static void fpu_turn(u32 turn, u32 salt)
 {
@@ -42,7 +59,7 @@ static void fpu_turn(u32 turn, u32 salt)
 void guest_main(void)
 {
 	u32 mode = mailbox->in[WORK_MODE], pages = mailbox->in[WORK_PAGES], salt = mailbox->in[WORK_SALT];
-	u32 first = mode == WORK_MEMORY ? guest_alloc(pages, PAGE_SIZE) : 0, turn;
+	u32 first = pages ? guest_alloc(pages, PAGE_SIZE) : 0, turn;
 
 	mailbox->out[WORK_FIRST] = first;
 	for (turn = 0; !mailbox->in[WORK_STOP]; turn++) {
@@ -62,6 +79,9 @@ void guest_main(void)
 			break;
 		case WORK_SYNC:
 			guest_sync(0);
+			break;
+		case WORK_SAME:
+			same_turn(first, pages, turn);
 			break;
 		case WORK_FPU:
 			fpu_turn(turn, salt);

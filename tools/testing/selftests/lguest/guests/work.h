@@ -11,16 +11,17 @@
 #define WORK_READ	3	/* reads there, into mailbox.out[WORK_VALUE] */
 #define WORK_SYNC	4	/* tells the launcher at each turn: guest_sync(0) */
 #define WORK_FPU	5	/* keeps numbers in the FPU and looks for damage */
+#define WORK_SAME	6	/* makes whole pages alike (for KSM to merge), then looks at them again */
 
 /* mailbox.in[WORK_STOP]: not 0: come to an end. May be written while the Guest runs. */
 #define WORK_STOP	1
 #define WORK_ADDRESS	2
-/* Pages of WORK_MEMORY. */
+/* Pages of WORK_MEMORY and WORK_SAME. */
 #define WORK_PAGES	3
 /* A number that is no other Guest's. */
 #define WORK_SALT	4
 
-/* mailbox.out: turns done; the first page of WORK_MEMORY; what WORK_READ saw. */
+/* mailbox.out: turns done; the first page of WORK_MEMORY and WORK_SAME; what WORK_READ saw. */
 #define WORK_TURNS	0
 #define WORK_FIRST	1
 #define WORK_VALUE	2

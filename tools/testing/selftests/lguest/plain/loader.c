@@ -332,10 +332,12 @@ TEST(linear_page_tables_name_every_page)
 			ASSERT_EQ(page * 4096 + 7, table[page % 1024]);
 		}
 		/* And nothing beyond memory. */
-		for (page = pages; page % 1024; page++)
+		for (page = pages; page % 1024; page++) {
 			ASSERT_EQ(0, table[page % 1024]);
-		for (page = (pages + 1023) / 1024; page < 1024; page++)
+		}
+		for (page = (pages + 1023) / 1024; page < 1024; page++) {
 			ASSERT_EQ(0, pgdir[page]);
+		}
 		lguest_memory_unmap(&mem);
 	}
 }

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is left when Guests have gone, however they went: no page, no object, no reference, nothing in debugfs.
+ *
+ * lguest-host: smp=1 mem=1024 args=slab_nomerge timeout=300
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "kselftest_harness.h"
+#include "launcher.h"
+#include "guests/work.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
+
+#define GUESTS		100
+#define ROUNDS		5
+/* What one thing lost with each Guest would come to, halved for noise. */
+#define TOO_MANY	(GUESTS / 2)
+#define PAGE		4096l
+
+#define SLAB		"/sys/kernel/slab"
+#define CACHES_MAX	1024
+
+struct cache {
+	char name[256];
+	long objects;
+};
+
+struct picture {
+	long free_pages, references;
+	int debugfs_entries, caches;
+	struct cache cache[CACHES_MAX];
+};
+
+static long read_number(const char *name)
+{
+	FILE *file = fopen(name, "r");
+	long number = -1;
+
+	if (file) {
+		if (fscanf(file, "%ld", &number) != 1)
+			number = -1;
+		fclose(file);
+	}
+	return number;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, text, strlen(text)) < 0)
+			errno = 0;		/* a cache that does not shrink */
+		close(fd);
+	}
+}
+
+/* All slab caches, each as small as it gets: what is counted then is in use. */
+static int take_caches(struct cache *cache)
+{
+	char path[512];
+	struct dirent *entry;
+	struct stat st;
+	int count = 0;
+	DIR *dir = opendir(SLAB);
+
+	while (dir && (entry = readdir(dir)) && count < CACHES_MAX) {
+		snprintf(path, sizeof(path), SLAB "/%s", entry->d_name);
+		/* Other names of a cache are links to it. */
+		if (entry->d_name[0] == '.' || lstat(path, &st) || !S_ISDIR(st.st_mode))
+			continue;
+		/* Addresses of kernel stacks, which the host collects until there are thousands. */
+		if (!strcmp(entry->d_name, "vmap_area"))
+			continue;
+		snprintf(path, sizeof(path), SLAB "/%s/shrink", entry->d_name);
+		write_file(path, "1");
+		snprintf(path, sizeof(path), SLAB "/%s/objects", entry->d_name);
+		snprintf(cache[count].name, sizeof(cache[count].name), "%s", entry->d_name);
+		cache[count++].objects = read_number(path);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+static void take(struct picture *picture)
+{
+	char line[128];
+	struct dirent *entry;
+	FILE *file;
+	DIR *dir;
+
+	/* What goes by RCU or by work goes in its time; dentries and pages of files are not ours. */
+	sleep(1);
+	write_file("/proc/sys/vm/drop_caches", "3");
+	memset(picture, 0, sizeof(*picture));
+	picture->references = read_number("/sys/module/lguest/refcnt");
+	dir = opendir("/sys/kernel/debug/lguest");
+	while (dir && (entry = readdir(dir)))
+		picture->debugfs_entries += entry->d_type == DT_DIR && entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	picture->caches = take_caches(picture->cache);
+	file = fopen("/proc/meminfo", "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemFree: %ld kB", &picture->free_pages) == 1)
+			picture->free_pages /= PAGE / 1024;
+	if (file)
+		fclose(file);
+}
+
+static long objects_of(const struct picture *picture, const char *cache)
+{
+	int i;
+
+	for (i = 0; i < picture->caches; i++)
+		if (!strcmp(picture->cache[i].name, cache))
+			return picture->cache[i].objects;
+	return 0;
+}
+
+/* What has grown by about one a Guest in each of the rounds, as text; empty: nothing. */
+static void what_grew(const struct picture *picture, int rounds, char *text, size_t size)
+{
+	const struct picture *first = &picture[0], *last = &picture[rounds];
+	bool always = true;
+	size_t used = 0;
+	int i, r;
+
+	text[0] = 0;
+	for (r = 0; r < rounds; r++)
+		always &= picture[r].free_pages - picture[r + 1].free_pages >= TOO_MANY;
+	if (always)
+		used += snprintf(text, size, "free pages %ld -> %ld;", first->free_pages,
+				 last->free_pages);
+	for (i = 0; i < last->caches && used < size; i++) {
+		const char *name = last->cache[i].name;
+
+		always = true;
+		for (r = 0; r < rounds; r++)
+			always &= objects_of(&picture[r + 1], name) - objects_of(&picture[r], name) >=
+				  TOO_MANY;
+		if (always)
+			used += snprintf(text + used, size - used, "cache %s %ld -> %ld;", name,
+					 objects_of(first, name), objects_of(last, name));
+	}
+}
+
+
+/*
+ * Some to warm what stays warm, then many between two pictures. Other things in the host grow and shrink at
+ * the same time; only what grows with the Guests each time is a leak.
+ */
+static void many(struct __test_metadata *_metadata, void (*one)(int i))
+{
+	static struct picture picture[ROUNDS + 1];
+	char grew[4096];
+	int i, round;
+
+	for (i = 0; i < GUESTS / 10; i++)
+		one(i);
+	take(&picture[0]);
+	ASSERT_LT(10, picture[0].caches);
+	for (round = 1; round <= ROUNDS; round++) {
+		for (i = 0; i < GUESTS; i++)
+			one(i);
+		take(&picture[round]);
+		EXPECT_EQ(0, picture[round].references);
+		EXPECT_EQ(0, picture[round].debugfs_entries);
+		what_grew(picture, round, grew, sizeof(grew));
+		if (!grew[0])
+			return;
+	}
+	EXPECT_STREQ("", grew);
+}
+
+static void passes(int i)
+{
+	struct vm vm;
+
+	vm_start(&vm, "work", NULL);
+	vm.mailbox->in[WORK_STOP] = 1;
+	vm_pass(&vm);
+	vm_stop(&vm);
+}
+
+TEST(guests_that_end)
+{
+	many(_metadata, passes);
+}
+
+static void never_run(int i)
+{
+	struct vm vm;
+
+	/* Every second one not even initialised. */
+	if (i & 1)
+		vm_load(&vm, "work", NULL);
+	else
+		vm_start(&vm, "work", NULL);
+	vm_stop(&vm);
+}
+
+TEST(guests_that_never_run)
+{
+	many(_metadata, never_run);
+}
+
+static void is_killed(int i)
+{
+	pid_t child = fork();
+	int status;
+	struct vm vm;
+
+	if (!child) {
+		vm_start(&vm, "work", NULL);
+		vm.mailbox->in[WORK_MODE] = WORK_MEMORY;
+		vm.mailbox->in[WORK_PAGES] = 1024;
+		for (;;)
+			vm_run(&vm);
+	}
+	usleep(i % 10 * 500);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+}
+
+TEST(launchers_that_are_killed)
+{
+	many(_metadata, is_killed);
+}
+
+/* INITIALIZE gives back what it had taken when it fails half-way. */
+static void is_refused(int i)
+{
+	struct vm vm;
+
+	vm_load(&vm, "work", NULL);
+	if (i & 1)
+		mprotect(vm.memory.base, 4096, PROT_READ);
+	else
+		mprotect(vm.memory.base + vm.pgdir, 4096, PROT_NONE);
+	if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir,
+			      vm.entry) != -EFAULT)
+		FAIL("initialized");
+	vm_stop(&vm);
+}
+
+TEST(guests_that_were_refused)
+{
+	many(_metadata, is_refused);
+}
+
+/* One that broke a rule: its sentence and registers are kept somewhere while it is there. */
+static void dies(int i)
+{
+	struct vm vm;
+
+	vm_start(&vm, "work", NULL);
+	munmap(vm.memory.base + vm.entry, 4096);
+	vm_dies(&vm, "gone");
+	vm_dies(&vm, "gone");
+	vm_stop(&vm);
+}
+
+TEST(guests_that_die)
+{
+	many(_metadata, dies);
+}
+
+TEST_HARNESS_MAIN

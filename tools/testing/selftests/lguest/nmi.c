@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * NMIs by the thousand on a CPU that runs a Guest: at every instruction of the switcher sooner or later. Each
+ * one reaches the host's handler once, and neither host nor Guest nor launcher is the worse for it (S6, S8).
+ *
+ * The NMIs come from the other CPU, which writes to the command register of its own local APIC (SDM vol. 3,
+ * 10.6). The host lets nobody map that without iomem=relaxed.
+ *
+ * lguest-host: smp=2 args=iomem=relaxed timeout=300
+ * lguest-host: smp=2 args=iomem=relaxed,pti=on,nofsgsbase cpu=max,+la57,erms=off timeout=300
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "kselftest_harness.h"
+#include "helper.h"
+#include "launcher.h"
+#include "guests/work.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
+
+#define PAGE		4096ul
+#define APIC_GPA	0xfee00000
+#define APIC_ID		(0x20 / 4)
+#define APIC_ICR_LOW	(0x300 / 4)
+#define APIC_ICR_HIGH	(0x310 / 4)
+#define ICR_NMI		0x4400u		/* fixed destination, assert, delivery mode NMI */
+#define ICR_BUSY	0x1000u
+#define GUEST_CPU	0
+#define NMI_CPU		1
+
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		FAIL("CPU %d: %s", cpu, strerror(errno));
+}
+
+/* How many the Guest's CPU has had. */
+static long nmis(void)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	char line[512];
+	long count = -1;
+
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " NMI: %ld", &count) == 1)
+			break;
+	fclose(file);
+	return count;
+}
+
+static volatile uint32_t *apic;
+
+static void send_nmi(void)
+{
+	while (apic[APIC_ICR_LOW] & ICR_BUSY)
+		;
+	apic[APIC_ICR_HIGH] = GUEST_CPU << 24;
+	apic[APIC_ICR_LOW] = ICR_NMI;
+}
+
+FIXTURE(nmi) {
+	struct vm vm;
+	struct helper helper;
+	FILE *printk;
+	int levels[4];
+};
+
+FIXTURE_VARIANT(nmi) {
+	uint32_t mode;
+};
+
+FIXTURE_VARIANT_ADD(nmi, spinning_guest) { .mode = WORK_SPIN };
+FIXTURE_VARIANT_ADD(nmi, guest_with_many_exits) { .mode = WORK_SYNC };
+FIXTURE_VARIANT_ADD(nmi, guest_with_fpu) { .mode = WORK_FPU };
+
+FIXTURE_SETUP(nmi)
+{
+	/* The host has a word to say about each NMI; the console need not hear it. */
+	self->printk = fopen("/proc/sys/kernel/printk", "r+");
+	ASSERT_NE(NULL, self->printk);
+	ASSERT_EQ(1, fscanf(self->printk, "%d", self->levels));
+	rewind(self->printk);
+	fprintf(self->printk, "1");
+	fflush(self->printk);
+
+	vm_start(&self->vm, "work", NULL);
+	self->vm.mailbox->in[WORK_MODE] = variant->mode;
+	run_on(GUEST_CPU);
+}
+
+FIXTURE_TEARDOWN(nmi)
+{
+	rewind(self->printk);
+	fprintf(self->printk, "%d", self->levels[0]);
+	fclose(self->printk);
+	vm_stop(&self->vm);
+}
+
+/* True if this test can send NMIs. */
+static bool find_apic(void)
+{
+	int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+	void *at = MAP_FAILED;
+
+	if (fd >= 0) {
+		at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, APIC_GPA);
+		close(fd);
+	}
+	apic = at;
+	return at != MAP_FAILED;
+}
+
+/* The Guest works until the helper has switched it off. */
+static void run_to_the_end(struct vm *vm)
+{
+	int came;
+
+	do {
+		came = vm_run(vm);
+		if (came < 0 && came != -EINTR)
+			FAIL("read: %s", strerror(-came));
+	} while (came == LGUEST_EXIT_NOTIFY || came < 0);
+	if (came != LGUEST_EXIT_SHUTDOWN || strcmp(vm->exit.text, "passed"))
+		FAIL("%s", vm->exit.text);
+}
+
+/* One at a time: the count goes up by one for each, no more, no less. */
+static void send_one_by_one(struct vm *vm)
+{
+	long before, sent, number = test_is_long() ? 50000 : 2000;
+
+	run_on(NMI_CPU);
+	wait_for_turns(vm, 1);
+	before = nmis();
+	for (sent = 1; sent <= number; sent++) {
+		send_nmi();
+		while (nmis() == before + sent - 1)
+			;
+		if (nmis() != before + sent)
+			FAIL("%ld NMIs for %ld", nmis() - before, sent);
+	}
+	vm->mailbox->in[WORK_STOP] = 1;
+}
+
+TEST_F(nmi, each_reaches_the_host_once)
+{
+	if (!find_apic())
+		SKIP(return, "the local APIC cannot be mapped: iomem=relaxed");
+	start_helper(&self->helper, &self->vm, send_one_by_one);
+	run_to_the_end(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+}
+
+/* As fast as can be: they merge, so only what comes of it counts. */
+static void storm(struct vm *vm)
+{
+	long i, number = test_is_long() ? 1000000 : 20000;
+
+	run_on(NMI_CPU);
+	wait_for_turns(vm, 1);
+	for (i = 0; i < number; i++)
+		send_nmi();
+	wait_for_turns(vm, 1);
+	vm->mailbox->in[WORK_STOP] = 1;
+}
+
+TEST_F(nmi, storm)
+{
+	long before = nmis();
+
+	if (!find_apic())
+		SKIP(return, "the local APIC cannot be mapped: iomem=relaxed");
+	start_helper(&self->helper, &self->vm, storm);
+	run_to_the_end(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+	EXPECT_LT(before, nmis());
+}
+
+/* The way that an administrator knows: each l asks every other CPU where it is, by NMI. */
+static void ask_for_backtraces(struct vm *vm)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC), i;
+
+	run_on(NMI_CPU);
+	wait_for_turns(vm, 1);
+	for (i = 0; i < 50; i++)
+		if (write(fd, "l", 1) != 1)
+			FAIL("sysrq: %s", strerror(errno));
+	close(fd);
+	vm->mailbox->in[WORK_STOP] = 1;
+}
+
+TEST_F(nmi, backtrace_of_a_cpu_that_runs_a_guest)
+{
+	long before = nmis();
+
+	start_helper(&self->helper, &self->vm, ask_for_backtraces);
+	run_to_the_end(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+	EXPECT_LE(before + 50, nmis());
+}
+
+TEST_HARNESS_MAIN
