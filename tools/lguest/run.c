@@ -11,11 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "machine.h"
+#include "sandbox.h"
 #include "serial.h"
 #include "terminal.h"
 #include "verb.h"
@@ -26,6 +31,10 @@
 #define MEMORY_DEFAULT (256ull << 20)
 /* Of each kind; the PCI bus has room for 27 in all. */
 #define DEVICES_MAX 16
+
+/* What the first process tells the second one by. */
+#define SIGNAL_PAUSE SIGUSR1
+#define SIGNAL_RESUME SIGUSR2
 
 /* How the second process says that the Guest wants to be started again. */
 #define STATUS_RESTART 64
@@ -45,7 +54,9 @@ static const char usage[] =
 	"      --rng              an entropy source\n"
 	"      --pci-bar SPACE    devices' registers: memory or io\n"
 	"      --unpack WHO       who unpacks a bzImage: launcher or guest\n"
+	"      --name NAME        what it is called; no other guest may be\n"
 	"      --no-reboot        end where the guest would restart\n"
+	"      --no-sandbox       keep all rights while the guest runs\n"
 	"\n"
 	"Exit status: 0 the guest powered off or was stopped, 1 it crashed,\n"
 	"2 wrong arguments or files, 3 this program or the host failed.\n";
@@ -60,10 +71,18 @@ struct options {
 	unsigned int networks;
 	bool rng;
 	unsigned int bar; /* LGUEST_SPACE_* */
-	bool no_reboot;
+	char name[CONTROL_NAME_MAX];
+	bool no_reboot, no_sandbox;
 };
 
-enum { OPT_UNPACK = 256, OPT_NO_REBOOT, OPT_RNG, OPT_PCI_BAR };
+enum {
+	OPT_UNPACK = 256,
+	OPT_NO_REBOOT,
+	OPT_NO_SANDBOX,
+	OPT_RNG,
+	OPT_PCI_BAR,
+	OPT_NAME
+};
 
 static const struct option long_options[] = {
 	{ "kernel", required_argument, NULL, 'k' },
@@ -75,7 +94,9 @@ static const struct option long_options[] = {
 	{ "network", required_argument, NULL, 'n' },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "pci-bar", required_argument, NULL, OPT_PCI_BAR },
+	{ "name", required_argument, NULL, OPT_NAME },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{}
 };
 
@@ -181,8 +202,18 @@ static int parse(int argc, char **argv, struct options *options)
 					"'%s' is no space for a BAR; memory and io are",
 					optarg);
 			break;
+		case OPT_NAME:
+			if (!control_name_ok(optarg))
+				return verb_misused(
+					"'%s' is no name: up to %u letters, digits, '.', '_' and '-'",
+					optarg, CONTROL_NAME_MAX - 1);
+			strcpy(options->name, optarg);
+			break;
 		case OPT_NO_REBOOT:
 			options->no_reboot = true;
+			break;
+		case OPT_NO_SANDBOX:
+			options->no_sandbox = true;
 			break;
 		case ':':
 			return verb_misused("%s: what?", argv[optind - 1]);
@@ -196,6 +227,9 @@ static int parse(int argc, char **argv, struct options *options)
 				    argv[optind]);
 	if (!options->files.kernel)
 		return verb_misused("which kernel? -k FILE");
+	if (!*options->name)
+		snprintf(options->name, sizeof(options->name), "guest-%d",
+			 getpid());
 	return STATUS_OK;
 }
 
@@ -206,6 +240,11 @@ static void stop_handler(int signal)
 	machine_stop();
 }
 
+static void pause_handler(int signal)
+{
+	machine_pause(signal == SIGNAL_PAUSE);
+}
+
 static void resize_handler(int signal)
 {
 	console_resized();
@@ -214,6 +253,7 @@ static void resize_handler(int signal)
 static void catch_signals(void)
 {
 	struct sigaction stop = { .sa_handler = stop_handler };
+	struct sigaction pause = { .sa_handler = pause_handler };
 	struct sigaction resized = { .sa_handler = resize_handler,
 				     .sa_flags = SA_RESTART };
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -221,6 +261,8 @@ static void catch_signals(void)
 
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &stop, NULL);
+	sigaction(SIGNAL_PAUSE, &pause, NULL);
+	sigaction(SIGNAL_RESUME, &pause, NULL);
 	sigaction(SIGWINCH, &resized, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -310,14 +352,14 @@ static int run_guest(const struct options *options, bool progress)
 	unsigned int count;
 	int status;
 
-	catch_signals();
 	if (create_devices(options, devices, &count, &error))
 		return verb_fail(STATUS_USAGE, "%s", error.text);
 	status = machine_create(&machine, options->memory, &options->files,
 				progress, &error);
 	if (status)
 		return verb_fail(status, "%s", error.text);
-	if (connect_devices(options, &machine, devices, count, &error))
+	if (connect_devices(options, &machine, devices, count, &error) ||
+	    (!options->no_sandbox && sandbox_enter(&error)))
 		return verb_fail(STATUS_FAILED, "%s", error.text);
 
 	terminal_raw();
@@ -339,56 +381,133 @@ static int run_guest(const struct options *options, bool progress)
 
 /* ---- The first process ---- */
 
-static pid_t second;
+struct supervisor {
+	const struct options *options;
+	int control; /* socket for commands */
+	int signals; /* signalfd */
+	sigset_t before; /* the mask that the second process gets */
+	pid_t second;
+	int stopping; /* who waits for the end; -1 */
+};
 
-static void pass_on(int signal)
+static void done(int client)
 {
-	if (second > 0)
-		kill(second, signal);
+	send(client, "done", 4, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(client);
 }
 
-static int run_once(const struct options *options, bool progress)
+static void obey(struct supervisor *s)
 {
-	pid_t first = getpid();
+	char command[CONTROL_COMMAND_MAX];
+	int client = control_accept(s->control, command);
+
+	if (client < 0)
+		return;
+	if (!strcmp(command, "stop")) {
+		kill(s->second, SIGTERM);
+		if (s->stopping < 0) {
+			s->stopping = client;
+			return;
+		}
+	} else if (!strcmp(command, "pause")) {
+		kill(s->second, SIGNAL_PAUSE);
+	} else if (!strcmp(command, "resume")) {
+		kill(s->second, SIGNAL_RESUME);
+	}
+	done(client);
+}
+
+/* True when the second process has ended, with its wait status. */
+static bool handle_signal(struct supervisor *s, int *status)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGCHLD)
+		return waitpid(s->second, status, WNOHANG) == s->second;
+	kill(s->second, info.ssi_signo);
+	return false;
+}
+
+static int wait_for_second(struct supervisor *s)
+{
+	struct pollfd fds[] = {
+		{ .fd = s->signals, .events = POLLIN },
+		{ .fd = s->control, .events = POLLIN },
+	};
 	int status;
 
-	second = fork();
-	if (second < 0)
-		return verb_fail(STATUS_FAILED, "fork: %s", strerror(errno));
-	if (!second) {
-		/* It ends when the first one is gone, however that came. */
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != first)
-			_exit(STATUS_FAILED);
-		exit(run_guest(options, progress));
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents && handle_signal(s, &status))
+			break;
+		if (fds[1].revents)
+			obey(s);
 	}
-
-	while (waitpid(second, &status, 0) < 0)
-		;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	terminal_restore();
+	if (WTERMSIG(status) == SIGSYS)
+		return verb_fail(
+			STATUS_FAILED,
+			"the sandbox ended the guest: a fault in lguest; --no-sandbox goes without");
 	return verb_fail(STATUS_FAILED, "the guest's process was killed: %s",
 			 strsignal(WTERMSIG(status)));
 }
 
+static int run_once(struct supervisor *s, bool progress)
+{
+	pid_t first = getpid();
+
+	s->second = fork();
+	if (s->second < 0)
+		return verb_fail(STATUS_FAILED, "fork: %s", strerror(errno));
+	if (!s->second) {
+		/* It ends when the first one is gone, however that came. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != first)
+			_exit(STATUS_FAILED);
+		close(s->control);
+		close(s->signals);
+		catch_signals();
+		sigprocmask(SIG_SETMASK, &s->before, NULL);
+		exit(run_guest(s->options, progress));
+	}
+	return wait_for_second(s);
+}
+
 static int run(int argc, char **argv)
 {
-	struct sigaction forward = { .sa_handler = pass_on };
+	struct supervisor s = { .stopping = -1 };
+	struct lguest_error error;
 	struct options options;
+	sigset_t signals;
 	int status;
 
 	status = parse(argc, argv, &options);
 	if (status)
 		return status;
 
+	s.options = &options;
+	s.control = control_listen(options.name, &error);
+	if (s.control < 0)
+		return verb_fail(STATUS_USAGE, "%s", error.text);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, &s.before);
+	s.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+
 	terminal_remember();
-	sigaction(SIGTERM, &forward, NULL);
-	sigaction(SIGINT, &forward, NULL);
-	sigaction(SIGHUP, &forward, NULL);
-	status = run_once(&options, isatty(STDERR_FILENO));
-	while (status == STATUS_RESTART && !options.no_reboot)
-		status = run_once(&options, false);
+	status = run_once(&s, isatty(STDERR_FILENO));
+	while (status == STATUS_RESTART && !options.no_reboot && s.stopping < 0)
+		status = run_once(&s, false);
+	if (s.stopping >= 0)
+		done(s.stopping);
 	return status == STATUS_RESTART ? STATUS_OK : status;
 }
 

@@ -25,6 +25,9 @@ struct verb {
 };
 
 extern const struct verb verb_run;
+extern const struct verb verb_stop;
+extern const struct verb verb_pause;
+extern const struct verb verb_resume;
 extern const struct verb verb_version;
 extern const struct verb verb_help;
 
