@@ -8,6 +8,7 @@
 
 /* Type of a range of memory that may be used (boot protocol, E820). */
 #define E820_RAM	1
+#define BELOW_1M	(1ull << 20)
 
 /* Constants of the boot protocol. */
 #define BOOT_FLAG	0xaa55
@@ -37,6 +38,13 @@ static size_t cmdline_max(const struct setup_header *header)
 	if (header->version >= PROTOCOL_CMDLINE_SIZE)
 		max = header->cmdline_size;
 	return max < LGUEST_CMDLINE_MAX ? max + 1 : LGUEST_CMDLINE_MAX;
+}
+
+static void add_e820(struct boot_params *params, uint64_t addr, uint64_t size)
+{
+	params->e820_table[params->e820_entries++] = (struct boot_e820_entry){
+		.addr = addr, .size = size, .type = E820_RAM,
+	};
 }
 
 int lguest_boot_params(const struct lguest_memory *mem, const struct lguest_boot *boot,
@@ -75,10 +83,10 @@ int lguest_boot_params(const struct lguest_memory *mem, const struct lguest_boot
 	hdr->ramdisk_image = boot->initrd_size ? boot->initrd : 0;
 	hdr->ramdisk_size = boot->initrd_size;
 
-	params->e820_entries = 1;
-	params->e820_table[0].addr = 0;
-	params->e820_table[0].size = mem->size;
-	params->e820_table[0].type = E820_RAM;
+	/* All of memory is memory; but Linux takes a map of one entry for none. */
+	add_e820(params, 0, mem->size < BELOW_1M ? mem->size : BELOW_1M);
+	if (mem->size > BELOW_1M)
+		add_e820(params, BELOW_1M, mem->size - BELOW_1M);
 	memcpy(lguest_memory_at(mem, LGUEST_BOOT_CMDLINE, len), boot->cmdline, len);
 	return 0;
 }

@@ -392,13 +392,15 @@ TEST(boot_params_follow_the_protocol)
 	struct lguest_memory mem;
 	char line[LGUEST_CMDLINE_MAX + 1];
 
-	ASSERT_EQ(0, lguest_memory_map(&mem, MIB, LGUEST_MEMORY_ANONYMOUS, &error));
+	ASSERT_EQ(0, lguest_memory_map(&mem, 3 * MIB, LGUEST_MEMORY_ANONYMOUS, &error));
 	ASSERT_EQ(0, boot_params_with(&mem, "console=hvc0", &error));
 	params = lguest_memory_at(&mem, LGUEST_BOOT_PARAMS, sizeof(*params));
 	EXPECT_EQ(LGUEST_SUBARCH, params->hdr.hardware_subarch);
 	EXPECT_STREQ("console=hvc0", lguest_memory_at(&mem, params->hdr.cmd_line_ptr, 13));
-	EXPECT_EQ(1, params->e820_entries);
+	EXPECT_EQ(2, params->e820_entries);
 	EXPECT_EQ(MIB, params->e820_table[0].size);
+	EXPECT_EQ(MIB, params->e820_table[1].addr);
+	EXPECT_EQ(2 * MIB, params->e820_table[1].size);
 
 	memset(line, 'x', sizeof(line));
 	line[LGUEST_CMDLINE_MAX] = 0;
