@@ -61,6 +61,15 @@ struct lg_shadow_spare {
 	struct lg_spage *page[8];
 };
 
+/* The top tables of a page directory when it was last left: shadow_flush.c. */
+struct lg_root {
+	u64 epoch;			/* lg_shadow.epoch; another one now: worthless */
+	u64 cr3, pdpte[LG_TOPS];
+	u64 top[LG_VIEWS][LG_TOPS];
+};
+
+#define LG_ROOTS		8
+
 /*
  * One vCPU. Everything here belongs to the task that runs it, unless said otherwise. Fields that another task or an
  * interrupt may touch are atomic or say which lock they take.
@@ -82,6 +91,8 @@ struct lg_cpu {
 	bool user;			/* virtual privilege level: false kernel, true user (decision 1) */
 	struct lg_paging paging;	/* cr0, cr3, cr4, PDPTEs: what the walk needs; changed by shadow.c alone */
 	struct lg_shadow_spare spare;
+	struct lg_root root[LG_ROOTS];
+	unsigned int root_now;		/* which of them is that of the current CR3 */
 	u32 cr2;
 	bool ts;			/* CR0.TS: the FPU is not the Guest's to use, #NM */
 	bool virtual_if;		/* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
@@ -156,7 +167,7 @@ struct lguest {
 	unsigned long pfn_limit;	/* pages */
 	struct mmu_notifier notifier;	/* shadow_page.c: what the Host takes back */
 
-	struct lg_shadow *shadow;	/* shadow.c: pages, hash, reverse map, its lock */
+	struct lg_shadow *shadow;	/* shadow.h: pages, hash, reverse map, its lock */
 	struct lg_windows windows;	/* what the Launcher answers for */
 	struct lg_events events;	/* eventfds that raise lines or are told of writes */
 	struct lg_cpu cpu;		/* the only vCPU so far */
@@ -210,6 +221,11 @@ int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
 /* Sets cpu->fault to what tables that lead outside memory give. */
 void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
 /*
+ * Reads `count` page-table entries of 4 or 8 bytes that lie in one page. Does not sleep and does not put the vCPU: false if
+ * they cannot be had so.
+ */
+bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries);
+/*
  * The Host's page behind a gfn inside memory, with a reference; NULL if the Launcher's memory does not allow it. For a
  * write it is writable. For a read it is made writable too if *writable asks so and that breaks no sharing; *writable
  * tells.
@@ -251,8 +267,6 @@ void lg_shadow_set_pgd(struct lg_cpu *cpu, u64 pgdir, u32 index);
 void lg_shadow_set_pmd(struct lg_cpu *cpu, u64 pmd, u32 index);
 /* The vCPU's top tables are kept right where they change: nothing is left to do before an entry. */
 static inline int lg_shadow_prepare(struct lg_cpu *cpu) { return 0; }
-/* Any task: Host takes [first, last] gfns back; no entry is left when it returns, TLBs are the caller's. */
-void lg_shadow_zap_gfns(struct lguest *lg, u64 first, u64 last);
 
 /* ---- world.c: the C half of the switcher ---- */
 int lg_world_module_init(void);

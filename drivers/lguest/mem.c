@@ -72,6 +72,43 @@ int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
 	return err ? -ENXIO : 0;
 }
 
+bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries)
+{
+	u64 __user *p8;
+	u32 __user *p4;
+	unsigned int i;
+	int err = 0;
+	u32 word;
+
+	p8 = guest_user(cpu, gpa, size * count, &err);
+	if (unlikely(!p8))
+		return false;
+	p4 = (u32 __user *)p8;
+
+	pagefault_disable();
+	if (unlikely(!user_access_begin(p8, size * count))) {
+		pagefault_enable();
+		return false;
+	}
+	if (size == sizeof(u64)) {
+		for (i = 0; i < count; i++)
+			unsafe_get_user(entries[i], p8 + i, fault);
+	} else {
+		for (i = 0; i < count; i++) {
+			unsafe_get_user(word, p4 + i, fault);
+			entries[i] = word;
+		}
+	}
+	user_access_end();
+	pagefault_enable();
+	return true;
+
+fault:
+	user_access_end();
+	pagefault_enable();
+	return false;
+}
+
 /* One try: 0, -EAGAIN (it is not `old`) or -EFAULT (not to be written without a page fault). */
 static int cmpxchg_user(void __user *p, unsigned int size, u64 old, u64 new)
 {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The shadow as the Guest drives it: page faults fill it, loads of CR3 choose what stands in the top tables, flushes
- * and page-table hypercalls drop from it. It is a TLB (design.md, decision 4): every entry was made from a walk of the
- * Guest's tables and lives no longer than the Guest may count on.
+ * The shadow is filled here: by page faults, and ahead of them where that is cheap; and what became stale is compared
+ * with the Guest's tables again. It is a TLB (design.md, decision 4): every entry was made of what the Guest's tables
+ * said, and lives no longer than the Guest may count on.
  *
- * Who enters is the vCPU's own task, loaded or not; it may come back not loaded. Guest memory is read and Host frames
+ * Who enters is the vCPU's own task, loaded or not; it may come back not loaded. Guest memory is walked and Host frames
  * are got with no lock held; then, under the lock, what was found is installed if no flush and no notifier came
- * between.
+ * between. Under the lock Guest memory is only peeked at.
  *
  * How tables lie. The hardware has four levels whatever the Guest has. Entries 0 to 3 of a vCPU's top table of a view
  * (lg_world_low(), 1 GiB each) point to shadow pages of level 2 and are always either 0 or right for the current CR3.
  * One page of a 2-level Guest's table maps more than one of ours: quadrants.
  */
+#include <linux/io.h>
 #include <linux/sched.h>
 
 #include "shadow.h"
@@ -19,152 +20,320 @@
 /* How often a fill is begun anew here; then the Guest faults again, and the run loop has looked at signals. */
 #define MAX_TRIES	4
 
-#define RIGHTS		(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_NX)
+/* Entries of a Guest's table that are looked at together, aligned to their number. */
+#define GROUP		8u
 
-/* Set in all entries made here (M1): rights are taken away by what is not added. */
-#define BASE_FLAGS	(_PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED)
-#define WRITE_FLAGS	(_PAGE_RW | _PAGE_DIRTY)
-
-#define TOP_LEVEL	2
-
-static unsigned int slot_of(u64 gva, unsigned int level)
-{
-	return gva >> (PAGE_SHIFT + LG_SLOT_BITS * (level - 1)) & (LG_SLOTS - 1);
-}
-
-/* Bytes that one entry of this level maps, as a shift. */
-static unsigned int shift_of(unsigned int level)
-{
-	return PAGE_SHIFT + LG_SLOT_BITS * (level - 1);
-}
+/* How many pages of level 1 are compared at once when their directory is; the others when they are needed. */
+#define SYNC_CHILDREN	64
 
 /* ---- Keys ---- */
 
-/* The shadow, for gva, of the Guest's table at `table`. */
-static union lg_spage_key table_key(const struct lg_paging *paging, enum lg_view view, u64 table, u64 gva,
-				    unsigned int level)
+union lg_spage_key lg_table_key(const struct lg_paging *paging, enum lg_view view, u64 table, u64 gva,
+				unsigned int level)
 {
 	union lg_spage_key key = { .gfn = table >> PAGE_SHIFT, .level = level, .view = view, .format = paging->format };
 
 	/* Its tables map 2^10 entries where ours map 2^9: one bit more at each level. */
 	if (paging->format == LG_FMT_2LEVEL)
-		key.quadrant = gva >> shift_of(level + 1) & ((1u << level) - 1);
+		key.quadrant = gva >> lg_level_shift(level + 1) & ((1u << level) - 1);
 	return key;
 }
 
 /* A piece of a large page, or of memory itself where paging is off. gpa is where gva leads. */
 static union lg_spage_key direct_key(const struct lg_paging *paging, enum lg_view view, u64 gpa, unsigned int level)
 {
+	unsigned int shift = lg_level_shift(level + 1);
+
 	return (union lg_spage_key){
-		.gfn = gpa >> shift_of(level + 1) << (shift_of(level + 1) - PAGE_SHIFT),
+		.gfn = gpa >> shift << (shift - PAGE_SHIFT),
 		.level = level, .view = view, .format = paging->format, .direct = true,
 	};
 }
 
-/* The shadow page that belongs into the top table for gva; false: the Guest has none there (PAE). */
-static bool top_key(const struct lg_paging *paging, enum lg_view view, u64 gva, union lg_spage_key *key)
+bool lg_top_key(const struct lg_paging *paging, enum lg_view view, u64 gva, union lg_spage_key *key)
 {
 	u64 pdpte;
 
 	switch (paging->format) {
 	case LG_FMT_2LEVEL:
-		*key = table_key(paging, view, lg_table_gpa(paging, paging->cr3), gva, TOP_LEVEL);
+		*key = lg_table_key(paging, view, lg_table_gpa(paging, paging->cr3), gva, LG_TOP_LEVEL);
 		return true;
 	case LG_FMT_PAE:
 		pdpte = paging->pdpte[gva >> 30 & 3];
 		if (!(pdpte & LG_PTE_PRESENT))
 			return false;
-		*key = table_key(paging, view, lg_table_gpa(paging, pdpte), gva, TOP_LEVEL);
+		*key = lg_table_key(paging, view, lg_table_gpa(paging, pdpte), gva, LG_TOP_LEVEL);
 		return true;
 	default:
-		*key = direct_key(paging, view, gva, TOP_LEVEL);
+		*key = direct_key(paging, view, gva, LG_TOP_LEVEL);
 		return true;
+	}
+}
+
+/* The Guest's entries that belong to slots of this page, from `slot` on; false: they cannot be had without sleeping. */
+static bool peek(struct lg_cpu *cpu, const struct lg_spage *sp, unsigned int slot, unsigned int count, u64 *entries)
+{
+	unsigned int index = sp->key.quadrant << LG_SLOT_BITS | slot, size = sizeof(u64);
+
+	if (sp->key.format == LG_FMT_2LEVEL) {
+		/* Above the lowest level, one of its entries has two slots or more. */
+		index >>= sp->key.level - 1;
+		size = sizeof(u32);
+	}
+	return lg_entries_peek(cpu, ((u64)sp->key.gfn << PAGE_SHIFT) + index * size, size, count, entries);
+}
+
+/* ---- Rights ---- */
+
+static bool ignores_wp(const struct lg_paging *paging, enum lg_view view)
+{
+	/* With WP off the kernel writes where it pleases; the views are apart (M5), so user mode does not. */
+	return view == LG_VIEW_KERNEL && !(paging->cr0 & LG_CR0_WP);
+}
+
+/* What an entry of the Guest's grants: the flags of ours at the same level. leaf: it maps a page, of whatever size. */
+static u64 flags_of(const struct lg_paging *paging, enum lg_view view, u64 entry, bool leaf)
+{
+	bool write = entry & LG_PTE_WRITE || ignores_wp(paging, view);
+
+	/* The first write must be seen, to set dirty. */
+	if (leaf && !(entry & LG_PTE_DIRTY))
+		write = false;
+	return LG_BASE_FLAGS | (write ? LG_WRITE_FLAGS : 0) | (entry & LG_PTE_NX ? _PAGE_NX : 0);
+}
+
+/* The same of a walk, for one level. */
+static u64 walk_flags(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t,
+		      unsigned int index)
+{
+	/* Inside a large page: the large page's entry has said it. */
+	if (index < t->leaf)
+		return LG_BASE_FLAGS | LG_WRITE_FLAGS;
+	return flags_of(paging, view, t->entry[index], index == t->leaf);
+}
+
+/* All levels of the Guest together allow writing; with `now`, without another look at its tables (dirty is set). */
+static bool may_write(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t, bool now)
+{
+	if (t->leaf == LG_LEAF_NONE)
+		return true;
+	if (now && !(t->entry[t->leaf] & LG_PTE_DIRTY))
+		return false;
+	return t->writable || ignores_wp(paging, view);
+}
+
+static bool is_global(const struct lg_paging *paging, u64 entry)
+{
+	return entry & LG_PTE_GLOBAL && paging->cr4 & LG_CR4_PGE;
+}
+
+/* ---- Leaves ---- */
+
+/* With the lock, and the frame known and writable: as if the Launcher had unmapped a dirty page just here. */
+static void mark_dirty(u64 frame)
+{
+	struct page *page = pfn_to_page(frame >> PAGE_SHIFT);
+
+	if (!PageDirty(page))
+		set_page_dirty(page);
+}
+
+static void map_leaf(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 frame, u64 flags)
+{
+	if (!(frame & LG_FRAME_WRITABLE))
+		flags &= ~(u64)LG_WRITE_FLAGS;
+	if (flags & _PAGE_RW)
+		mark_dirty(frame);
+	lg_spage_map(s, sp, slot, gfn, __sme_set(frame & PAGE_MASK) | flags);
+}
+
+/*
+ * What a leaf of this page may be for this entry of the Guest's, with nothing left to ask the Guest or the Host: its
+ * frame as in frame[], or 0; and the flags.
+ */
+static u64 leaf_of(const struct lg_shadow *s, const struct lg_paging *paging, enum lg_view view, u64 entry, u64 *gfn,
+		   u64 *flags)
+{
+	bool large;
+	u64 gpa;
+
+	/* Accessed: the walk has it set. */
+	if ((~entry & (LG_PTE_PRESENT | LG_PTE_ACCESSED)) || (view == LG_VIEW_USER && !(entry & LG_PTE_USER)))
+		return 0;
+	if (!lg_walk_entry(paging, 0, entry, &gpa, &large) || !lg_gpa_ok(s->lg, gpa, PAGE_SIZE))
+		return 0;
+	*gfn = gpa >> PAGE_SHIFT;
+	*flags = flags_of(paging, view, entry, true);
+	return s->frame[*gfn];
+}
+
+void lg_shadow_prefill(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, unsigned int slot,
+		       unsigned int count)
+{
+	const struct lg_paging *paging = &cpu->paging;
+	u64 entry[GROUP], gfn, frame, flags;
+
+	if (!peek(cpu, sp, slot, count, entry))
+		return;
+	for (unsigned int i = 0; i < count; i++, slot++) {
+		if (sp->table[slot])
+			continue;
+		frame = leaf_of(s, paging, sp->key.view, entry[i], &gfn, &flags);
+		if (!frame)
+			continue;
+		sp->local |= !is_global(paging, entry[i]);
+		/* It is the Host that wants to know whether this one is used. */
+		map_leaf(s, sp, slot, gfn, frame, flags & ~(u64)_PAGE_ACCESSED);
+		s->stats.prefills++;
 	}
 }
 
 /* ---- Freshness ---- */
 
-static bool in_kernel_part(const struct lg_cpu *cpu, u64 gva)
+bool lg_in_kernel_part(const struct lg_cpu *cpu, u64 gva)
 {
-	return cpu->kernel_address && gva >= cpu->kernel_address;
+	return gva >= cpu->kernel_address;
 }
 
-/* A page of the top table holds what the Guest flushed. Flushes of less than everything saw to it when they came. */
-static bool top_stale(const struct lg_shadow *s, const struct lg_spage *sp)
+bool lg_top_stale(const struct lg_shadow *s, const struct lg_spage *sp)
 {
-	return !sp->key.direct && sp->fresh < s->all_flushed;
+	/* Single entries were dropped when the Guest said so. */
+	return !sp->key.direct && sp->fresh < max(s->all_flushed, s->local_flushed);
 }
 
 /*
- * May a page that was found by its key, not by its parent, be linked under gva as it is? Flushes reach what is linked
- * where they act. One that was linked nowhere has missed all of them since; one that is linked in another directory
- * only has missed those of user addresses. (Kernel addresses are flushed in all directories.)
+ * May a page that was found by its key be linked under gva as it is, or stay linked where a whole directory was flushed?
+ * Flushes of single addresses, and of the user part, reach what is linked where they act. One that was linked nowhere
+ * has missed all of them since; one that is linked in another directory only has missed those of user addresses.
+ * (Kernel addresses are flushed in all directories.)
  */
 static bool child_stale(const struct lg_shadow *s, const struct lg_cpu *cpu, const struct lg_spage *sp, u64 gva)
 {
-	u64 start = gva & ~((1ULL << shift_of(sp->key.level + 1)) - 1);
+	u64 start = gva & ~((1ULL << lg_level_shift(sp->key.level + 1)) - 1);
 
 	if (sp->key.direct)
 		return false;
 	if (!sp->parents && sp->orphaned != s->gen)
 		return true;
-	if (in_kernel_part(cpu, start))
-		return sp->fresh < s->all_flushed;
+	if (lg_in_kernel_part(cpu, start))
+		return sp->fresh < s->all_flushed || (sp->local && sp->fresh < s->local_flushed);
 	return sp->fresh < (sp->parents ? s->gen : s->user_flushed);
 }
 
-/* Drops all that a stale page holds. What it points to stays findable, and is looked at when it is linked again. */
-static void refresh(struct lg_shadow *s, struct lg_spage *sp)
+static void is_fresh(struct lg_shadow *s, struct lg_spage *sp)
 {
-	lg_spage_zap_range(s, sp, 0, LG_SLOTS);
 	sp->fresh = s->gen;
 	sp->orphaned = s->gen;
+	s->stats.syncs++;
+}
+
+/* Keeps what the Guest's entry still allows, less where it allows less. */
+static void sync_leaf(struct lg_shadow *s, const struct lg_paging *paging, struct lg_spage *sp, unsigned int slot,
+		      u64 entry)
+{
+	u64 old = sp->table[slot], frame, gfn, flags;
+
+	frame = leaf_of(s, paging, sp->key.view, entry, &gfn, &flags);
+	if (!frame || gfn != sp->gfn[slot] || (old ^ flags) & _PAGE_NX) {
+		lg_spage_zap(s, sp, slot);
+		return;
+	}
+	if (old & ~flags & _PAGE_RW)
+		WRITE_ONCE(sp->table[slot], old & ~(u64)LG_WRITE_FLAGS);
+	sp->local |= !is_global(paging, entry);
+}
+
+/* Compares a page of level 1 with the Guest's table. */
+static void sync_table(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp)
+{
+	u64 entry[GROUP];
+
+	sp->local = false;
+	for (unsigned int slot = 0; slot < LG_SLOTS; slot += GROUP) {
+		unsigned long bits = sp->present[slot / BITS_PER_LONG] >> slot % BITS_PER_LONG & (BIT(GROUP) - 1);
+
+		if (!bits)
+			continue;
+		if (!peek(cpu, sp, slot, GROUP, entry)) {
+			lg_spage_zap_range(s, sp, slot, slot + GROUP);
+			continue;
+		}
+		for (; bits; bits &= bits - 1)
+			sync_leaf(s, &cpu->paging, sp, slot + __ffs(bits), entry[__ffs(bits)]);
+	}
+	is_fresh(s, sp);
+}
+
+/* Is what stands in a slot above the lowest level what the Guest's entry there asks for? */
+static bool same_above(const struct lg_paging *paging, const struct lg_spage *sp, unsigned int slot, u64 entry)
+{
+	u64 old = sp->table[slot], gpa, gfn;
+	struct lg_spage *child;
+	bool large;
+
+	if ((~entry & (LG_PTE_PRESENT | LG_PTE_ACCESSED)) || (sp->key.view == LG_VIEW_USER && !(entry & LG_PTE_USER)))
+		return false;
+	if (!lg_walk_entry(paging, sp->key.level - 1, entry, &gpa, &large))
+		return false;
+	if ((old ^ flags_of(paging, sp->key.view, entry, large)) & LG_RIGHTS)
+		return false;
+	gfn = gpa >> PAGE_SHIFT;
+	/* The second half of a 4 MiB page. */
+	if (large && sp->key.format == LG_FMT_2LEVEL && slot & 1)
+		gfn += LG_SLOTS;
+	if (old & _PAGE_PSE)
+		return large && sp->gfn[slot] == gfn;
+	child = spage_of_pte(old);
+	return child->key.direct == large && child->key.gfn == gfn;
+}
+
+/* The same for a page of level 2, which starts at gva. What it leads to is compared if it was used lately. */
+static void sync_directory(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva)
+{
+	unsigned int slot, synced = 0;
+	struct lg_spage *child;
+	u64 entry, old;
+
+	/* Its own entries are fresh in a moment, and so is the page for what asks about its children. */
+	for_each_set_bit(slot, sp->present, LG_SLOTS) {
+		u64 at = gva + ((u64)slot << lg_level_shift(sp->key.level));
+
+		old = sp->table[slot];
+		if (!peek(cpu, sp, slot, 1, &entry) || !same_above(&cpu->paging, sp, slot, entry)) {
+			lg_spage_zap(s, sp, slot);
+			continue;
+		}
+		if (old & _PAGE_PSE)
+			continue;
+		child = spage_of_pte(old);
+		if (!child_stale(s, cpu, child, at))
+			continue;
+		if (old & _PAGE_ACCESSED && synced++ < SYNC_CHILDREN) {
+			sync_table(s, cpu, child);
+			WRITE_ONCE(sp->table[slot], old & ~(u64)_PAGE_ACCESSED);
+		} else {
+			lg_spage_zap(s, sp, slot);
+		}
+	}
+	is_fresh(s, sp);
 }
 
 /* ---- Filling ---- */
 
-/* What the Guest's entry of one level grants: the flags of ours at the same level. */
-static u64 entry_flags(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t,
-		       unsigned int index)
-{
-	u64 entry = t->entry[index];
-	bool write;
-
-	/* Inside a large page: the large page's entry has said it. */
-	if (index < t->leaf)
-		return BASE_FLAGS | WRITE_FLAGS;
-
-	/* With WP off the kernel writes where it pleases; the views are apart (M5), so user mode does not. */
-	write = entry & LG_PTE_WRITE || (view == LG_VIEW_KERNEL && !(paging->cr0 & LG_CR0_WP));
-	/* The first write must be seen, to set dirty. */
-	if (index == t->leaf && !(entry & LG_PTE_DIRTY))
-		write = false;
-	return BASE_FLAGS | (write ? WRITE_FLAGS : 0) | (entry & LG_PTE_NX ? _PAGE_NX : 0);
-}
-
-/* All levels of the Guest together allow writing now, without another look at its tables. */
-static bool may_write(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t)
-{
-	if (t->leaf == LG_LEAF_NONE)
-		return true;
-	return t->entry[t->leaf] & LG_PTE_DIRTY &&
-	       (t->writable || (view == LG_VIEW_KERNEL && !(paging->cr0 & LG_CR0_WP)));
-}
-
 static struct lg_spage *top_page(struct lg_shadow *s, struct lg_cpu *cpu, enum lg_view view, u64 gva)
 {
-	u64 *top = &lg_world_low(cpu, view)[gva >> shift_of(TOP_LEVEL + 1) & (LG_TOPS - 1)];
+	u64 *top = &lg_world_low(cpu, view)[gva >> lg_level_shift(LG_TOP_LEVEL + 1) & (LG_TOPS - 1)];
 	union lg_spage_key key;
 	struct lg_spage *sp;
 
 	if (*top)
 		return spage_of_pte(*top);
-	if (!top_key(&cpu->paging, view, gva, &key))
+	if (!lg_top_key(&cpu->paging, view, gva, &key))
 		return NULL;
 	sp = lg_spage_get(s, cpu, key);
-	if (top_stale(s, sp))
-		refresh(s, sp);
-	WRITE_ONCE(*top, spage_pa(sp) | BASE_FLAGS | WRITE_FLAGS);
+	if (lg_top_stale(s, sp))
+		sync_directory(s, cpu, sp, gva & ~((1ULL << lg_level_shift(LG_TOP_LEVEL + 1)) - 1));
+	WRITE_ONCE(*top, spage_pa(sp) | LG_BASE_FLAGS | LG_WRITE_FLAGS);
 	return sp;
 }
 
@@ -172,19 +341,19 @@ static struct lg_spage *top_page(struct lg_shadow *s, struct lg_cpu *cpu, enum l
 static struct lg_spage *child_page(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva,
 				   union lg_spage_key key, u64 flags)
 {
-	unsigned int slot = slot_of(gva, sp->key.level);
+	unsigned int slot = lg_slot(gva, sp->key.level);
 	u64 old = sp->table[slot];
 	struct lg_spage *child;
 
 	if (old && !(old & _PAGE_PSE)) {
 		child = spage_of_pte(old);
-		if (child->key.raw == key.raw && (old & RIGHTS) == (flags & RIGHTS))
+		if (child->key.raw == key.raw && !((old ^ flags) & LG_RIGHTS))
 			return child;
 	}
 	lg_spage_zap(s, sp, slot);
 	child = lg_spage_get(s, cpu, key);
 	if (child_stale(s, cpu, child, gva))
-		refresh(s, child);
+		sync_table(s, cpu, child);
 	lg_spage_link(s, sp, slot, child, flags);
 	return child;
 }
@@ -208,337 +377,119 @@ static bool moment_passed(const struct lg_shadow *s, struct moment m)
 	return s->invalidating || s->invalidated != m.invalidated || s->gen != m.gen;
 }
 
-/* False: something came between, nothing was done. */
-static bool install(struct lg_cpu *cpu, u64 gva, const struct lg_translation *t, struct page *page, bool writable,
-		    struct moment m)
+/* A fill, from the walk to the entry. */
+struct fill {
+	u64 gva;
+	u32 access;			/* LG_PF_*, as for a walk */
+	enum lg_view view;
+	struct moment moment;
+	struct lg_translation t;
+	struct page *page;		/* got for it, or NULL if the frame was known */
+	bool writable;			/* the page is */
+};
+
+static void install_locked(struct lg_shadow *s, struct lg_cpu *cpu, const struct fill *f, u64 frame)
 {
 	const struct lg_paging *paging = &cpu->paging;
-	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
-	struct lg_shadow *s = cpu->lg->shadow;
+	const struct lg_translation *t = &f->t;
+	unsigned int slot = lg_slot(f->gva, 1);
 	union lg_spage_key key;
 	struct lg_spage *sp;
 	u64 flags;
 
-	spin_lock(&s->lock);
-	if (moment_passed(s, m)) {
-		s->stats.retries++;
-		spin_unlock(&s->lock);
-		return false;
-	}
-
-	sp = top_page(s, cpu, view, gva);
-	for (unsigned int level = TOP_LEVEL; level > 1; level--) {
+	sp = top_page(s, cpu, f->view, f->gva);
+	for (unsigned int level = LG_TOP_LEVEL; level > 1; level--) {
 		/* entry[i] stands in the table of level i + 1. */
 		if (t->leaf < level - 1)
-			key = table_key(paging, view, t->table[level - 2], gva, level - 1);
+			key = lg_table_key(paging, f->view, t->table[level - 2], f->gva, level - 1);
 		else
-			key = direct_key(paging, view, t->gpa, level - 1);
-		sp = child_page(s, cpu, sp, gva, key, entry_flags(paging, view, t, level - 1));
+			key = direct_key(paging, f->view, t->gpa, level - 1);
+		sp = child_page(s, cpu, sp, f->gva, key, walk_flags(paging, f->view, t, level - 1));
 	}
 
-	flags = entry_flags(paging, view, t, 0);
-	if (!writable)
-		flags &= ~(u64)WRITE_FLAGS;
-	lg_spage_zap(s, sp, slot_of(gva, 1));
-	lg_spage_map(s, sp, slot_of(gva, 1), t->gpa >> PAGE_SHIFT, page_to_pfn(page), flags, false);
-	/* As if the Launcher had unmapped a dirty page just here: the notifier is held off by the lock. */
-	if (writable && !PageDirty(page))
-		set_page_dirty(page);
+	flags = walk_flags(paging, f->view, t, 0);
+	if (!may_write(paging, f->view, t, true))
+		flags &= ~(u64)LG_WRITE_FLAGS;
+	lg_spage_zap(s, sp, slot);
+	map_leaf(s, sp, slot, t->gpa >> PAGE_SHIFT, frame, flags);
 	s->stats.fills++;
+	if (!t->leaf) {
+		sp->local |= !is_global(paging, t->entry[0]);
+		lg_shadow_prefill(s, cpu, sp, slot & ~(GROUP - 1), GROUP);
+	}
+}
+
+/* False: something came between, nothing was done. */
+static bool install(struct lg_cpu *cpu, const struct fill *f)
+{
+	struct lg_shadow *s = cpu->lg->shadow;
+	u64 gfn = f->t.gpa >> PAGE_SHIFT, frame;
+	bool done = false;
+
+	spin_lock(&s->lock);
+	if (moment_passed(s, f->moment)) {
+		s->stats.retries++;
+		goto out;
+	}
+	if (f->page) {
+		s->frame[gfn] = page_to_phys(f->page) | LG_FRAME_KNOWN | (f->writable ? LG_FRAME_WRITABLE : 0);
+		s->stats.frames++;
+	}
+	frame = s->frame[gfn];
+	/* Not so any more, if it was when the fill began. */
+	if (!frame || (f->access & LG_PF_WRITE && !(frame & LG_FRAME_WRITABLE)))
+		goto out;
+	install_locked(s, cpu, f, frame);
+	done = true;
+out:
 	spin_unlock(&s->lock);
-	return true;
+	return done;
 }
 
 enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa)
 {
-	u32 access = (error & (LG_PF_WRITE | LG_PF_FETCH)) | (cpu->user ? LG_PF_USER : 0);
-	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
+	struct fill f = {
+		.gva = gva & 0xffffffff,
+		.access = (error & (LG_PF_WRITE | LG_PF_FETCH)) | (cpu->user ? LG_PF_USER : 0),
+		.view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL,
+	};
 	struct lguest *lg = cpu->lg;
-	struct lg_translation t;
-	struct page *page;
-	struct moment m;
-	bool writable, done;
+	u64 gfn, frame;
+	bool done;
 	int err;
 
 	for (unsigned int i = 0; i < MAX_TRIES; i++) {
-		m = moment_now(lg->shadow);
-		err = lg_walk(cpu, &cpu->paging, gva, access, &t, &cpu->fault);
+		f.moment = moment_now(lg->shadow);
+		err = lg_walk(cpu, &cpu->paging, gva, f.access, &f.t, &cpu->fault);
 		if (err == -EFAULT)
 			return LG_SHADOW_REFLECT;
 		if (err == -EAGAIN)
 			break;
 		if (err)
 			return LG_SHADOW_GONE;
-		if (!lg_gpa_ok(lg, t.gpa & PAGE_MASK, PAGE_SIZE)) {
-			*gpa = t.gpa;
+		if (!lg_gpa_ok(lg, f.t.gpa & PAGE_MASK, PAGE_SIZE)) {
+			*gpa = f.t.gpa;
 			return LG_SHADOW_DEVICE;
 		}
 		if (lg_spage_top_up(cpu))
 			return LG_SHADOW_GONE;
 
-		writable = may_write(&cpu->paging, view, &t);
-		page = lg_mem_page(cpu, t.gpa >> PAGE_SHIFT, access & LG_PF_WRITE, &writable);
-		if (!page)
-			return LG_SHADOW_GONE;
-		done = install(cpu, gva & 0xffffffff, &t, page, writable, m);
-		put_page(page);
+		f.page = NULL;
+		gfn = f.t.gpa >> PAGE_SHIFT;
+		frame = READ_ONCE(lg->shadow->frame[gfn]);
+		if (!frame || (f.access & LG_PF_WRITE && !(frame & LG_FRAME_WRITABLE))) {
+			f.writable = may_write(&cpu->paging, f.view, &f.t, false);
+			f.page = lg_mem_page(cpu, gfn, f.access & LG_PF_WRITE, &f.writable);
+			if (!f.page)
+				return LG_SHADOW_GONE;
+		}
+		done = install(cpu, &f);
+		if (f.page)
+			put_page(f.page);
 		if (done)
 			return LG_SHADOW_DONE;
 		lg_world_put(cpu);
 		cond_resched();
 	}
 	return LG_SHADOW_DONE;
-}
-
-/* ---- CR3 and the registers that go with it ---- */
-
-/* Puts into both top tables what is known of the current directory; the rest comes with faults. */
-static void set_tops(struct lg_shadow *s, struct lg_cpu *cpu)
-{
-	for (enum lg_view view = 0; view < LG_VIEWS; view++) {
-		u64 *low = lg_world_low(cpu, view);
-
-		for (unsigned int i = 0; i < LG_TOPS; i++) {
-			union lg_spage_key key;
-			struct lg_spage *sp = NULL;
-
-			if (top_key(&cpu->paging, view, (u64)i << shift_of(TOP_LEVEL + 1), &key))
-				sp = lg_spage_find(s, key);
-			if (sp && !top_stale(s, sp))
-				WRITE_ONCE(low[i], spage_pa(sp) | BASE_FLAGS | WRITE_FLAGS);
-			else
-				WRITE_ONCE(low[i], 0);
-		}
-	}
-}
-
-/* All that was made before is stale from now on. */
-static void flush_everything(struct lg_shadow *s)
-{
-	s->gen++;
-	s->user_flushed = s->gen;
-	s->all_flushed = s->gen;
-	s->stats.flushes_all++;
-}
-
-/* Of a PAE directory; -EFAULT: outside memory, or a reserved bit. */
-static int read_pdptes(struct lg_cpu *cpu, struct lg_paging *paging)
-{
-	u64 gpa = paging->cr3 & 0xffffffe0;
-
-	if (lg_read_gpa(cpu, gpa, paging->pdpte, sizeof(paging->pdpte)))
-		return -EFAULT;
-	for (unsigned int i = 0; i < ARRAY_SIZE(paging->pdpte); i++) {
-		if (!lg_pdpte_ok(paging, paging->pdpte[i]))
-			return -EFAULT;
-	}
-	return 0;
-}
-
-static int load(struct lg_cpu *cpu, struct lg_paging *paging, bool flush)
-{
-	struct lg_shadow *s = cpu->lg->shadow;
-
-	switch (paging->format) {
-	case LG_FMT_PAE:
-		if (read_pdptes(cpu, paging))
-			return -EFAULT;
-		break;
-	case LG_FMT_2LEVEL:
-		if (!lg_gpa_ok(cpu->lg, lg_table_gpa(paging, paging->cr3), PAGE_SIZE))
-			return -EFAULT;
-		break;
-	case LG_FMT_4LEVEL:
-		/* The walk could do it; what stands above 4 GiB here could not yet. */
-		return -EFAULT;
-	}
-
-	spin_lock(&s->lock);
-	cpu->paging = *paging;
-	if (flush)
-		flush_everything(s);
-	set_tops(s, cpu);
-	spin_unlock(&s->lock);
-	return 0;
-}
-
-int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush)
-{
-	struct lg_paging paging = cpu->paging;
-
-	paging.cr3 = cr3;
-	return load(cpu, &paging, flush);
-}
-
-int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer)
-{
-	struct lg_paging paging = cpu->paging;
-
-	paging.cr0 = cr0;
-	paging.cr4 = cr4;
-	paging.efer = efer;
-	paging.format = lg_paging_format(cr0, cr4, efer);
-	/* What the Guest sees: CPUID does not trap. */
-	if (!paging.phys_bits)
-		paging.phys_bits = cpuid_eax(0x80000008) & 0xff;
-	return load(cpu, &paging, true);
-}
-
-/* ---- Flushes ---- */
-
-void lg_shadow_flush_all(struct lg_cpu *cpu)
-{
-	struct lg_shadow *s = cpu->lg->shadow;
-
-	spin_lock(&s->lock);
-	flush_everything(s);
-	set_tops(s, cpu);
-	spin_unlock(&s->lock);
-}
-
-void lg_shadow_flush_user(struct lg_cpu *cpu)
-{
-	struct lg_shadow *s = cpu->lg->shadow;
-	const u64 step = 1ULL << shift_of(TOP_LEVEL + 1);
-	union lg_spage_key key;
-	struct lg_spage *sp;
-
-	/* Nothing is known to be the kernel's. */
-	if (!cpu->kernel_address) {
-		lg_shadow_flush_all(cpu);
-		return;
-	}
-
-	spin_lock(&s->lock);
-	s->user_flushed = ++s->gen;
-	s->stats.flushes_user++;
-	for (enum lg_view view = 0; view < LG_VIEWS; view++) {
-		for (u64 gva = 0; gva < cpu->kernel_address; gva += step) {
-			u64 end = min_t(u64, cpu->kernel_address - gva, step);
-
-			if (!top_key(&cpu->paging, view, gva, &key) || key.direct)
-				continue;
-			sp = lg_spage_find(s, key);
-			if (sp)
-				lg_spage_zap_range(s, sp, 0, DIV_ROUND_UP(end, 1ULL << shift_of(TOP_LEVEL)));
-		}
-	}
-	spin_unlock(&s->lock);
-}
-
-/* True if the slot maps a large page, or pieces of one. */
-static bool slot_is_large(const struct lg_spage *sp, unsigned int slot)
-{
-	u64 pte = sp->table[slot];
-
-	return pte && (pte & _PAGE_PSE || spage_of_pte(pte)->key.direct);
-}
-
-/* Drops gva below a page of level 2, with all of the large page that it lies in. */
-static void zap_gva(struct lg_shadow *s, struct lg_spage *sp, u64 gva)
-{
-	unsigned int slot = slot_of(gva, TOP_LEVEL);
-
-	/* A large page of 4 MiB has two slots. */
-	if (sp->key.format == LG_FMT_2LEVEL && slot_is_large(sp, slot ^ 1))
-		lg_spage_zap(s, sp, slot ^ 1);
-	if (slot_is_large(sp, slot))
-		lg_spage_zap(s, sp, slot);
-	else if (sp->table[slot])
-		lg_spage_zap(s, spage_of_pte(sp->table[slot]), slot_of(gva, 1));
-}
-
-/* Drops gva in the directory of `paging`, both views; an address of the kernel part in all directories. */
-static void flush_gva(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva)
-{
-	struct lg_shadow *s = cpu->lg->shadow;
-	union lg_spage_key key;
-	struct lg_spage *sp;
-
-	gva &= 0xffffffff;
-	spin_lock(&s->lock);
-	s->gen++;
-	s->stats.flushes_one++;
-	if (in_kernel_part(cpu, gva)) {
-		list_for_each_entry(sp, &s->dirs, dir) {
-			if (sp->key.direct || sp->key.format != paging->format)
-				continue;
-			/* Of PAE it is not known which GiB a page is used for; it may be zapped in vain. */
-			if (paging->format != LG_FMT_2LEVEL || sp->key.quadrant == gva >> shift_of(TOP_LEVEL + 1))
-				zap_gva(s, sp, gva);
-		}
-	} else {
-		for (enum lg_view view = 0; view < LG_VIEWS; view++) {
-			if (!top_key(paging, view, gva, &key) || key.direct)
-				continue;
-			sp = lg_spage_find(s, key);
-			if (sp)
-				zap_gva(s, sp, gva);
-		}
-	}
-	spin_unlock(&s->lock);
-}
-
-void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva)
-{
-	flush_gva(cpu, &cpu->paging, gva);
-}
-
-void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value)
-{
-	struct lg_paging paging = cpu->paging;
-
-	paging.cr3 = pgdir;
-	/* Of another directory, PDPTEs are in memory; one that cannot be read or is wrong was never used. */
-	if (paging.format == LG_FMT_PAE && (pgdir ^ cpu->paging.cr3) & 0xffffffe0 && read_pdptes(cpu, &paging))
-		return;
-	flush_gva(cpu, &paging, gva);
-}
-
-static void zap_slots(struct lg_cpu *cpu, u64 table, u64 gva, unsigned int first, unsigned int count)
-{
-	struct lg_shadow *s = cpu->lg->shadow;
-	struct lg_spage *sp;
-
-	spin_lock(&s->lock);
-	s->gen++;
-	s->stats.flushes_one++;
-	for (enum lg_view view = 0; view < LG_VIEWS; view++) {
-		sp = lg_spage_find(s, table_key(&cpu->paging, view, table, gva, TOP_LEVEL));
-		if (sp)
-			lg_spage_zap_range(s, sp, first, first + count);
-	}
-	spin_unlock(&s->lock);
-}
-
-void lg_shadow_set_pgd(struct lg_cpu *cpu, u64 pgdir, u32 index)
-{
-	struct lg_shadow *s = cpu->lg->shadow;
-	struct lg_paging paging = cpu->paging;
-	u64 gva;
-
-	switch (paging.format) {
-	case LG_FMT_2LEVEL:
-		gva = (u64)(index & 1023) << 22;
-		zap_slots(cpu, lg_table_gpa(&paging, pgdir), gva, slot_of(gva, TOP_LEVEL), 2);
-		break;
-	case LG_FMT_PAE:
-		/* Other directories' PDPTEs are read when they are loaded. */
-		if ((pgdir ^ paging.cr3) & 0xffffffe0)
-			break;
-		if (load(cpu, &paging, false)) {
-			/* It is wrong in memory: not present. */
-			spin_lock(&s->lock);
-			cpu->paging.pdpte[index & 3] = 0;
-			set_tops(s, cpu);
-			spin_unlock(&s->lock);
-		}
-		break;
-	}
-}
-
-void lg_shadow_set_pmd(struct lg_cpu *cpu, u64 pmd, u32 index)
-{
-	if (cpu->paging.format == LG_FMT_PAE)
-		zap_slots(cpu, lg_table_gpa(&cpu->paging, pmd), 0, index & (LG_SLOTS - 1), 1);
 }

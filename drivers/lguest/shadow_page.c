@@ -21,8 +21,11 @@
 /* How many pages that were used since the last look are passed over before one is recycled all the same. */
 #define SECOND_CHANCES	32
 
-/* Frames that the notifier looks at before it lets go of the lock for a moment. */
-#define ZAP_BATCH	4096
+/* Frames to look at, or entries to zap, before the lock is let go for a moment. */
+#define ZAP_BATCH	1024
+
+/* Entries that point to a page which are asked whether it was used. */
+#define ASK_PARENTS	64
 
 static unsigned int shadow_pages_max = 1u << 16;
 module_param(shadow_pages_max, uint, 0444);
@@ -78,12 +81,12 @@ void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, 
 	WRITE_ONCE(sp->table[slot], spage_pa(child) | flags);
 }
 
-void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pfn, u64 flags, bool large)
+void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte)
 {
 	sp->gfn[slot] = gfn;
 	list_push(s, list_of_leaf(s, sp, slot), sp, slot);
 	__set_bit(slot, sp->present);
-	WRITE_ONCE(sp->table[slot], __sme_set(pfn << PAGE_SHIFT) | flags | (large ? _PAGE_PSE : 0));
+	WRITE_ONCE(sp->table[slot], pte);
 }
 
 void lg_spage_zap(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot)
@@ -113,12 +116,22 @@ void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int f
 		lg_spage_zap(s, sp, slot);
 }
 
+/*
+ * Zaps all entries of a list, which a hostile Guest can make a million long: the lock is let go now and then. So the
+ * caller must have seen to it that the list gets no longer meanwhile.
+ */
 static void zap_list(struct lg_shadow *s, u32 *first)
 {
+	unsigned int zapped = 0;
 	u32 entry;
 
-	while ((entry = *first) != 0)
+	while ((entry = *first) != 0) {
 		lg_spage_zap(s, spage_of_entry(s, entry), entry % LG_SLOTS);
+		if (++zapped % ZAP_BATCH == 0) {
+			spin_unlock(&s->lock);
+			spin_lock(&s->lock);
+		}
+	}
 }
 
 /* ---- Pages ---- */
@@ -150,6 +163,7 @@ struct lg_spage *lg_spage_get(struct lg_shadow *s, struct lg_cpu *cpu, union lg_
 	sp->parents = 0;
 	sp->fresh = s->gen;
 	sp->orphaned = s->gen;
+	sp->local = false;
 	hlist_add_head(&sp->hash, bucket(s, key));
 	list_add_tail(&sp->age, &s->pages);
 	if (key.level == 2)
@@ -188,29 +202,35 @@ static bool test_and_clear_young(u64 *pte)
 
 /*
  * Takes a page out of use: empties it and whatever points to it. Its memory may be reused once no vCPU can have it in
- * its TLB: lg_world_flush_tlbs(), which wants the lock free.
+ * its TLB: lg_world_flush_tlbs(), which wants the lock free. May let go of the lock meanwhile.
  */
 static void retire(struct lg_shadow *s, struct lg_spage *sp)
 {
-	lg_spage_zap_range(s, sp, 0, LG_SLOTS);
-	zap_list(s, &sp->parents);
-	visit_tops(s, sp, clear_top);
+	/* Nobody finds it any more, to link it or to put it into a top table. */
 	hlist_del(&sp->hash);
 	list_del(&sp->age);
 	list_del(&sp->dir);
 	s->nr_used--;
+	if (sp->key.level == LG_TOP_LEVEL) {
+		visit_tops(s, sp, clear_top);
+		s->epoch++;
+	}
+	zap_list(s, &sp->parents);
+	/* Last, as it could still be filled through a parent. */
+	lg_spage_zap_range(s, sp, 0, LG_SLOTS);
 }
 
 /* Used since the last time that this was asked? By hardware, that is: through an entry that points to it. */
 static bool was_used(struct lg_shadow *s, struct lg_spage *sp)
 {
 	bool used = visit_tops(s, sp, test_and_clear_young);
+	unsigned int asked = 0;
 
-	for (u32 entry = sp->parents; entry;) {
+	for (u32 entry = sp->parents; entry && asked < ASK_PARENTS; asked++) {
 		struct lg_spage *parent = spage_of_entry(s, entry);
 		unsigned int slot = entry % LG_SLOTS;
 
-		/* One that says so is enough; a hostile Guest's list may be long. */
+		/* One that says so is enough. */
 		if (test_and_clear_young(&parent->table[slot]))
 			return true;
 		entry = parent->next[slot];
@@ -340,15 +360,16 @@ static bool to_gfns(const struct lguest *lg, unsigned long start, unsigned long 
 
 static void zap_gfns(struct lg_shadow *s, u64 first, u64 last)
 {
+	memset(&s->frame[first], 0, (last - first + 1) * sizeof(s->frame[0]));
 	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++)
 		zap_list(s, &s->rmap_large[large]);
 	for (u64 gfn = first; gfn <= last; gfn++)
 		zap_list(s, &s->rmap[gfn]);
 }
 
-void lg_shadow_zap_gfns(struct lguest *lg, u64 first, u64 last)
+/* No entry for them is made meanwhile. TLBs are the caller's. */
+static void zap_memory(struct lg_shadow *s, u64 first, u64 last)
 {
-	struct lg_shadow *s = lg->shadow;
 	u64 next;
 
 	for (; first <= last; first = next + 1) {
@@ -374,7 +395,7 @@ static int invalidate_start(struct mmu_notifier *notifier, const struct mmu_noti
 	spin_unlock(&s->lock);
 
 	/* No new entry can be made from here on. */
-	lg_shadow_zap_gfns(lg, first, last);
+	zap_memory(s, first, last);
 	lg_world_flush_tlbs(lg);
 	return 0;
 }
@@ -399,7 +420,7 @@ static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct lguest *lg = container_of(notifier, struct lguest, notifier);
 
-	lg_shadow_zap_gfns(lg, 0, lg->pfn_limit - 1);
+	zap_memory(lg->shadow, 0, lg->pfn_limit - 1);
 	lg_world_flush_tlbs(lg);
 }
 
@@ -535,6 +556,7 @@ static void free_shadow(struct lg_shadow *s)
 	}
 	kvfree(s->rmap_large);
 	kvfree(s->rmap);
+	kvfree(s->frame);
 	bitmap_free(s->ids);
 	kvfree(s->by_id);
 	kvfree(s->hash);
@@ -560,9 +582,10 @@ int lg_shadow_init(struct lguest *lg)
 	s->hash = kvcalloc(1ul << s->hash_bits, sizeof(*s->hash), GFP_KERNEL_ACCOUNT);
 	s->by_id = kvcalloc(s->max_pages + 1, sizeof(*s->by_id), GFP_KERNEL_ACCOUNT);
 	s->ids = bitmap_zalloc(s->max_pages + 1, GFP_KERNEL_ACCOUNT);
+	s->frame = kvcalloc(lg->pfn_limit, sizeof(*s->frame), GFP_KERNEL_ACCOUNT);
 	s->rmap = kvcalloc(lg->pfn_limit, sizeof(*s->rmap), GFP_KERNEL_ACCOUNT);
 	s->rmap_large = kvcalloc(DIV_ROUND_UP(lg->pfn_limit, LG_SLOTS), sizeof(*s->rmap_large), GFP_KERNEL_ACCOUNT);
-	if (!s->hash || !s->by_id || !s->ids || !s->rmap || !s->rmap_large)
+	if (!s->hash || !s->by_id || !s->ids || !s->frame || !s->rmap || !s->rmap_large)
 		goto fail;
 
 	lg->notifier.ops = &notifier_ops;

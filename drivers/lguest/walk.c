@@ -105,6 +105,47 @@ static __always_inline bool is_large(const struct format *f, const struct lg_pag
 	return f->id != LG_FMT_2LEVEL || paging->cr4 & LG_CR4_PSE;
 }
 
+static __always_inline bool entry_ok(const struct format *f, const struct lg_paging *paging, u64 entry,
+				     unsigned int level, bool large)
+{
+	u64 reserved = reserved_bits(f, paging);
+
+	if (large)
+		reserved |= reserved_bits_large(f, paging, level);
+	if (level == 3)
+		reserved |= LG_PTE_LARGE;
+	return !(entry & reserved);
+}
+
+static __always_inline u64 table_of(const struct format *f, u64 entry)
+{
+	return f->id == LG_FMT_2LEVEL ? entry & 0xfffff000 : entry & FRAME_MASK;
+}
+
+static __always_inline bool walk_entry(const struct format *f, const struct lg_paging *paging, unsigned int level,
+				       u64 entry, u64 *gpa, bool *large)
+{
+	if (!(entry & LG_PTE_PRESENT))
+		return false;
+	*large = level && is_large(f, paging, entry, level);
+	*gpa = *large ? large_frame(f, entry, level) : table_of(f, entry);
+	return entry_ok(f, paging, entry, level, *large);
+}
+
+bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa, bool *large)
+{
+	switch (paging->format) {
+	case LG_FMT_2LEVEL:
+		return walk_entry(&format_2level, paging, level, entry, gpa, large);
+	case LG_FMT_PAE:
+		return walk_entry(&format_pae, paging, level, entry, gpa, large);
+	case LG_FMT_4LEVEL:
+		return walk_entry(&format_4level, paging, level, entry, gpa, large);
+	default:
+		return false;
+	}
+}
+
 static int page_fault(const struct lg_paging *paging, u64 gva, u32 access, u32 error, struct lg_fault *fault)
 {
 	error |= access & (LG_PF_WRITE | LG_PF_USER);
@@ -144,9 +185,9 @@ static __always_inline void no_tables(struct lg_translation *t, unsigned int fir
 static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu, const struct lg_paging *paging,
 				     u64 gva, u32 access, struct lg_translation *t, struct lg_fault *fault)
 {
-	const u64 reserved = reserved_bits(f, paging);
 	unsigned int level = f->levels - 1;
 	u64 table, entry, rights = LG_PTE_WRITE | LG_PTE_USER, nx = 0;
+	u64 frame, offset;
 	bool large;
 	int err;
 
@@ -162,9 +203,8 @@ static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
 	} else {
 		entry = paging->cr3;
 	}
-	table = f->id == LG_FMT_2LEVEL ? entry & 0xfffff000 : entry & FRAME_MASK;
 
-	for (;; level--) {
+	for (table = table_of(f, entry);; table = frame, level--) {
 		u64 index = gva >> level_shift(f, level) & ((1u << f->index_bits) - 1);
 
 		t->table[level] = table;
@@ -175,15 +215,12 @@ static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
 		if (!(entry & LG_PTE_PRESENT))
 			return page_fault(paging, gva, access, 0, fault);
 
-		large = level && is_large(f, paging, entry, level);
-		if (entry & (large ? reserved | reserved_bits_large(f, paging, level) : reserved) ||
-		    (level == 3 && entry & LG_PTE_LARGE))
+		if (!walk_entry(f, paging, level, entry, &frame, &large))
 			return page_fault(paging, gva, access, LG_PF_PRESENT | LG_PF_RSVD, fault);
 		rights &= entry;
 		nx |= entry;
 		if (large || !level)
 			break;
-		table = f->id == LG_FMT_2LEVEL ? entry & 0xfffff000 : entry & FRAME_MASK;
 	}
 
 	no_tables(t, 0, level);
@@ -191,13 +228,8 @@ static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
 	t->writable = rights & LG_PTE_WRITE;
 	t->user = rights & LG_PTE_USER;
 	t->nx = nx & LG_PTE_NX;
-	if (large) {
-		u64 frame = large_frame(f, entry, level);
-
-		t->gpa = frame | (gva & ((1ULL << level_shift(f, level)) - 1));
-	} else {
-		t->gpa = (f->id == LG_FMT_2LEVEL ? entry & 0xfffff000 : entry & FRAME_MASK) | (gva & 0xfff);
-	}
+	offset = gva & ((1ULL << level_shift(f, level)) - 1);
+	t->gpa = frame | offset;
 
 	if (access & LG_WALK_LOOK)
 		return 0;

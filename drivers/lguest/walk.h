@@ -29,6 +29,7 @@ enum lg_format { LG_FMT_NONE, LG_FMT_2LEVEL, LG_FMT_PAE, LG_FMT_4LEVEL };
 #define LG_CR0_PG	BIT_ULL(31)
 #define LG_CR4_PSE	BIT_ULL(4)
 #define LG_CR4_PAE	BIT_ULL(5)
+#define LG_CR4_PGE	BIT_ULL(7)
 #define LG_EFER_LME	BIT_ULL(8)
 #define LG_EFER_NXE	BIT_ULL(11)
 
@@ -39,6 +40,7 @@ enum lg_format { LG_FMT_NONE, LG_FMT_2LEVEL, LG_FMT_PAE, LG_FMT_4LEVEL };
 #define LG_PTE_ACCESSED	BIT_ULL(5)
 #define LG_PTE_DIRTY	BIT_ULL(6)
 #define LG_PTE_LARGE	BIT_ULL(7)	/* above the lowest level */
+#define LG_PTE_GLOBAL	BIT_ULL(8)	/* of leaves, with CR4.PGE */
 #define LG_PTE_NX	BIT_ULL(63)
 
 /* What the processor would know of the Guest's paging. Changed by shadow.c alone. */
@@ -79,6 +81,13 @@ bool lg_pdpte_ok(const struct lg_paging *paging, u64 pdpte);
 
 /* The gpa of a page-table page, or of the page directory, that an entry or CR3 names. */
 u64 lg_table_gpa(const struct lg_paging *paging, u64 entry);
+
+/*
+ * What a walk that came to this entry at this level (0: the lowest) would make of it. False: a fault, the entry is not
+ * present or has a reserved bit set. Else *large tells whether it maps a large page, and *gpa is the frame or, above the
+ * lowest level, the table that it leads to.
+ */
+bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa, bool *large);
 
 /*
  * Walks gva for an access with the rights in `access` (LG_PF_WRITE, _USER, _FETCH), sets accessed (and, for a write,
