@@ -9,6 +9,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -43,6 +44,17 @@ lg_hrtimer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
+#endif
+}
+
+/* One page of another address space, whose mmap_lock is held for reading: 1, or not. */
+static inline long lg_get_page_remote(struct mm_struct *mm, unsigned long start, unsigned int gup_flags,
+				      struct page **page)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	return get_user_pages_remote(mm, start, 1, gup_flags, page, NULL);
+#else
+	return get_user_pages_remote(mm, start, 1, gup_flags, page, NULL, NULL);
 #endif
 }
 

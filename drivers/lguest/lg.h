@@ -221,8 +221,8 @@ int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
 /* Sets cpu->fault to what tables that lead outside memory give. */
 void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
 /*
- * Reads `count` page-table entries of 4 or 8 bytes that lie in one page. Does not sleep and does not put the vCPU: false if
- * they cannot be had so.
+ * Reads `count` page-table entries, of 4 or 8 bytes, that lie in one page. Does not sleep and does not put the vCPU:
+ * false if they cannot be had so.
  */
 bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries);
 /*
@@ -235,6 +235,8 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
 /* ---- shadow.c, shadow_page.c. By the vCPU's task; may sleep, and then puts the vCPU, unless said otherwise. ---- */
 int lg_shadow_module_init(void);
 void lg_shadow_module_exit(void);
+/* Makes the file lguest/shadow_check in debugfs. */
+void lg_shadow_debugfs(void);
 /* After lg_mem_init(). 0, -ENOMEM, -EINTR; then nothing is left of it. */
 int lg_shadow_init(struct lguest *lg);
 /* Nobody runs the vCPU any more. Before lg_world_destroy(). Also without lg_shadow_init(). */
@@ -265,8 +267,6 @@ void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);	/* INVLPG */
 void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value);
 void lg_shadow_set_pgd(struct lg_cpu *cpu, u64 pgdir, u32 index);
 void lg_shadow_set_pmd(struct lg_cpu *cpu, u64 pmd, u32 index);
-/* The vCPU's top tables are kept right where they change: nothing is left to do before an entry. */
-static inline int lg_shadow_prepare(struct lg_cpu *cpu) { return 0; }
 
 /* ---- world.c: the C half of the switcher ---- */
 int lg_world_module_init(void);

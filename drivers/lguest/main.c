@@ -38,6 +38,7 @@ static int __init lguest_init(void)
 	if (err)
 		goto no_shadow;
 	lg_debugfs = debugfs_create_dir("lguest", NULL);
+	lg_shadow_debugfs();
 	err = misc_register(&lguest_device);
 	if (err == -EBUSY) {
 		/*

@@ -74,9 +74,9 @@ int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
 
 bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries)
 {
+	bool done = false;
 	u64 __user *p8;
 	u32 __user *p4;
-	unsigned int i;
 	int err = 0;
 	u32 word;
 
@@ -86,27 +86,23 @@ bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned in
 	p4 = (u32 __user *)p8;
 
 	pagefault_disable();
-	if (unlikely(!user_access_begin(p8, size * count))) {
-		pagefault_enable();
-		return false;
-	}
+	if (unlikely(!user_access_begin(p8, size * count)))
+		goto out;
 	if (size == sizeof(u64)) {
-		for (i = 0; i < count; i++)
-			unsafe_get_user(entries[i], p8 + i, fault);
+		for (; count; count--)
+			unsafe_get_user(*entries++, p8++, fault);
 	} else {
-		for (i = 0; i < count; i++) {
-			unsafe_get_user(word, p4 + i, fault);
-			entries[i] = word;
+		for (; count; count--) {
+			unsafe_get_user(word, p4++, fault);
+			*entries++ = word;
 		}
 	}
-	user_access_end();
-	pagefault_enable();
-	return true;
-
+	done = true;
 fault:
 	user_access_end();
+out:
 	pagefault_enable();
-	return false;
+	return done;
 }
 
 /* One try: 0, -EAGAIN (it is not `old`) or -EFAULT (not to be written without a page fault). */

@@ -204,13 +204,6 @@ int lg_run(struct lg_cpu *cpu)
 			continue;
 		}
 
-		err = lg_shadow_prepare(cpu);
-		if (err) {
-			lg_kill(cpu,
-				"the Host has no memory for its page tables");
-			err = 0;
-			continue;
-		}
 		handle_exit(cpu, lg_world_enter(cpu));
 	}
 	lg_world_put(cpu);

@@ -28,15 +28,25 @@
 
 /* ---- Keys ---- */
 
+/* As an initialiser would, without masking what fits. */
+static union lg_spage_key make_key(const struct lg_paging *paging, enum lg_view view, u64 gfn, unsigned int level,
+				   u64 quadrant, bool direct)
+{
+	return (union lg_spage_key){
+		.raw = gfn | (u64)level << 40 | quadrant << 43 | (u64)view << 47 | (u64)paging->format << 48 |
+		       (u64)direct << 50,
+	};
+}
+
 union lg_spage_key lg_table_key(const struct lg_paging *paging, enum lg_view view, u64 table, u64 gva,
 				unsigned int level)
 {
-	union lg_spage_key key = { .gfn = table >> PAGE_SHIFT, .level = level, .view = view, .format = paging->format };
+	u64 quadrant = 0;
 
 	/* Its tables map 2^10 entries where ours map 2^9: one bit more at each level. */
 	if (paging->format == LG_FMT_2LEVEL)
-		key.quadrant = gva >> lg_level_shift(level + 1) & ((1u << level) - 1);
-	return key;
+		quadrant = gva >> lg_level_shift(level + 1) & ((1u << level) - 1);
+	return make_key(paging, view, table >> PAGE_SHIFT, level, quadrant, false);
 }
 
 /* A piece of a large page, or of memory itself where paging is off. gpa is where gva leads. */
@@ -44,10 +54,7 @@ static union lg_spage_key direct_key(const struct lg_paging *paging, enum lg_vie
 {
 	unsigned int shift = lg_level_shift(level + 1);
 
-	return (union lg_spage_key){
-		.gfn = gpa >> shift << (shift - PAGE_SHIFT),
-		.level = level, .view = view, .format = paging->format, .direct = true,
-	};
+	return make_key(paging, view, gpa >> shift << (shift - PAGE_SHIFT), level, 0, true);
 }
 
 bool lg_top_key(const struct lg_paging *paging, enum lg_view view, u64 gva, union lg_spage_key *key)
@@ -70,7 +77,10 @@ bool lg_top_key(const struct lg_paging *paging, enum lg_view view, u64 gva, unio
 	}
 }
 
-/* The Guest's entries that belong to slots of this page, from `slot` on; false: they cannot be had without sleeping. */
+/*
+ * The Guest's entries that belong to `count` slots of this page, above the lowest level only one. False: they cannot be
+ * had without sleeping.
+ */
 static bool peek(struct lg_cpu *cpu, const struct lg_spage *sp, unsigned int slot, unsigned int count, u64 *entries)
 {
 	unsigned int index = sp->key.quadrant << LG_SLOT_BITS | slot, size = sizeof(u64);
@@ -138,18 +148,25 @@ static void mark_dirty(u64 frame)
 		set_page_dirty(page);
 }
 
-static void map_leaf(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 frame, u64 flags)
+static void map_leaf(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 frame, u64 flags,
+		     u64 entry)
 {
 	if (!(frame & LG_FRAME_WRITABLE))
 		flags &= ~(u64)LG_WRITE_FLAGS;
 	if (flags & _PAGE_RW)
 		mark_dirty(frame);
-	lg_spage_map(s, sp, slot, gfn, __sme_set(frame & PAGE_MASK) | flags);
+	lg_spage_map(s, sp, slot, gfn, __sme_set(frame & PAGE_MASK) | flags, entry);
+}
+
+/* Bits of an entry through which a view can go without another walk: one has been here, and has set accessed. */
+static u64 walked_bits(enum lg_view view)
+{
+	return LG_PTE_PRESENT | LG_PTE_ACCESSED | (view == LG_VIEW_USER ? LG_PTE_USER : 0);
 }
 
 /*
- * What a leaf of this page may be for this entry of the Guest's, with nothing left to ask the Guest or the Host: its
- * frame as in frame[], or 0; and the flags.
+ * What a leaf may be for this entry of the Guest's, with nothing left to ask the Guest or the Host: its frame as in
+ * frame[], or 0; and the flags.
  */
 static u64 leaf_of(const struct lg_shadow *s, const struct lg_paging *paging, enum lg_view view, u64 entry, u64 *gfn,
 		   u64 *flags)
@@ -157,10 +174,8 @@ static u64 leaf_of(const struct lg_shadow *s, const struct lg_paging *paging, en
 	bool large;
 	u64 gpa;
 
-	/* Accessed: the walk has it set. */
-	if ((~entry & (LG_PTE_PRESENT | LG_PTE_ACCESSED)) || (view == LG_VIEW_USER && !(entry & LG_PTE_USER)))
-		return 0;
-	if (!lg_walk_entry(paging, 0, entry, &gpa, &large) || !lg_gpa_ok(s->lg, gpa, PAGE_SIZE))
+	if (~entry & walked_bits(view) || !lg_walk_entry(paging, 0, entry, &gpa, &large) ||
+	    !lg_gpa_ok(s->lg, gpa, PAGE_SIZE))
 		return 0;
 	*gfn = gpa >> PAGE_SHIFT;
 	*flags = flags_of(paging, view, entry, true);
@@ -171,19 +186,20 @@ void lg_shadow_prefill(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage 
 		       unsigned int count)
 {
 	const struct lg_paging *paging = &cpu->paging;
+	const u64 need = walked_bits(sp->key.view);
 	u64 entry[GROUP], gfn, frame, flags;
 
 	if (!peek(cpu, sp, slot, count, entry))
 		return;
 	for (unsigned int i = 0; i < count; i++, slot++) {
-		if (sp->table[slot])
+		if (~entry[i] & need || sp->table[slot])
 			continue;
 		frame = leaf_of(s, paging, sp->key.view, entry[i], &gfn, &flags);
 		if (!frame)
 			continue;
 		sp->local |= !is_global(paging, entry[i]);
 		/* It is the Host that wants to know whether this one is used. */
-		map_leaf(s, sp, slot, gfn, frame, flags & ~(u64)_PAGE_ACCESSED);
+		map_leaf(s, sp, slot, gfn, frame, flags & ~(u64)_PAGE_ACCESSED, entry[i]);
 		s->stats.prefills++;
 	}
 }
@@ -202,8 +218,8 @@ bool lg_top_stale(const struct lg_shadow *s, const struct lg_spage *sp)
 }
 
 /*
- * May a page that was found by its key be linked under gva as it is, or stay linked where a whole directory was flushed?
- * Flushes of single addresses, and of the user part, reach what is linked where they act. One that was linked nowhere
+ * May a page that was found by its key not be linked under gva as it is, or not stay linked where a whole directory was
+ * flushed? Flushes of single addresses, and of the user part, reach what is linked where they act. One that was linked nowhere
  * has missed all of them since; one that is linked in another directory only has missed those of user addresses.
  * (Kernel addresses are flushed in all directories.)
  */
@@ -227,7 +243,13 @@ static void is_fresh(struct lg_shadow *s, struct lg_spage *sp)
 	s->stats.syncs++;
 }
 
-/* Keeps what the Guest's entry still allows, less where it allows less. */
+/* The Guest's entry is the one that the slot was made of. (Of PAE and above, NX is not part of the frame.) */
+static bool same_entry(const struct lg_spage *sp, unsigned int slot, u64 entry)
+{
+	return (entry & ~LG_PTE_NX) >> PAGE_SHIFT == sp->gfn[slot] && low_bits(entry) == sp->low[slot];
+}
+
+/* The entry changed: keeps what it still allows, less where it allows less. */
 static void sync_leaf(struct lg_shadow *s, const struct lg_paging *paging, struct lg_spage *sp, unsigned int slot,
 		      u64 entry)
 {
@@ -240,40 +262,45 @@ static void sync_leaf(struct lg_shadow *s, const struct lg_paging *paging, struc
 	}
 	if (old & ~flags & _PAGE_RW)
 		WRITE_ONCE(sp->table[slot], old & ~(u64)LG_WRITE_FLAGS);
-	sp->local |= !is_global(paging, entry);
+	sp->low[slot] = low_bits(entry);
 }
 
 /* Compares a page of level 1 with the Guest's table. */
 static void sync_table(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp)
 {
-	u64 entry[GROUP];
+	bool mode_changed = sp->fresh < s->mode_changed;
+	u64 entry[BITS_PER_LONG], global = LG_PTE_GLOBAL;
 
-	sp->local = false;
-	for (unsigned int slot = 0; slot < LG_SLOTS; slot += GROUP) {
-		unsigned long bits = sp->present[slot / BITS_PER_LONG] >> slot % BITS_PER_LONG & (BIT(GROUP) - 1);
+	for (unsigned int base = 0; base < LG_SLOTS; base += BITS_PER_LONG) {
+		unsigned long bits = sp->present[base / BITS_PER_LONG];
+		unsigned int first, i;
 
 		if (!bits)
 			continue;
-		if (!peek(cpu, sp, slot, GROUP, entry)) {
-			lg_spage_zap_range(s, sp, slot, slot + GROUP);
+		first = __ffs(bits);
+		if (!peek(cpu, sp, base + first, __fls(bits) - first + 1, entry + first)) {
+			lg_spage_zap_range(s, sp, base, base + BITS_PER_LONG);
 			continue;
 		}
-		for (; bits; bits &= bits - 1)
-			sync_leaf(s, &cpu->paging, sp, slot + __ffs(bits), entry[__ffs(bits)]);
+		for (; bits; bits &= bits - 1) {
+			i = __ffs(bits);
+			global &= entry[i];
+			if (mode_changed || !same_entry(sp, base + i, entry[i]))
+				sync_leaf(s, &cpu->paging, sp, base + i, entry[i]);
+		}
 	}
+	sp->local = !is_global(&cpu->paging, global);
 	is_fresh(s, sp);
 }
 
-/* Is what stands in a slot above the lowest level what the Guest's entry there asks for? */
-static bool same_above(const struct lg_paging *paging, const struct lg_spage *sp, unsigned int slot, u64 entry)
+/* Does a slot above the lowest level, whose entry changed, still hold what that asks for? */
+static bool allows_above(const struct lg_paging *paging, const struct lg_spage *sp, unsigned int slot, u64 entry)
 {
 	u64 old = sp->table[slot], gpa, gfn;
 	struct lg_spage *child;
 	bool large;
 
-	if ((~entry & (LG_PTE_PRESENT | LG_PTE_ACCESSED)) || (sp->key.view == LG_VIEW_USER && !(entry & LG_PTE_USER)))
-		return false;
-	if (!lg_walk_entry(paging, sp->key.level - 1, entry, &gpa, &large))
+	if (~entry & walked_bits(sp->key.view) || !lg_walk_entry(paging, sp->key.level - 1, entry, &gpa, &large))
 		return false;
 	if ((old ^ flags_of(paging, sp->key.view, entry, large)) & LG_RIGHTS)
 		return false;
@@ -290,18 +317,25 @@ static bool same_above(const struct lg_paging *paging, const struct lg_spage *sp
 /* The same for a page of level 2, which starts at gva. What it leads to is compared if it was used lately. */
 static void sync_directory(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva)
 {
+	bool mode_changed = sp->fresh < s->mode_changed;
 	unsigned int slot, synced = 0;
 	struct lg_spage *child;
 	u64 entry, old;
 
-	/* Its own entries are fresh in a moment, and so is the page for what asks about its children. */
 	for_each_set_bit(slot, sp->present, LG_SLOTS) {
 		u64 at = gva + ((u64)slot << lg_level_shift(sp->key.level));
 
 		old = sp->table[slot];
-		if (!peek(cpu, sp, slot, 1, &entry) || !same_above(&cpu->paging, sp, slot, entry)) {
+		if (!peek(cpu, sp, slot, 1, &entry)) {
 			lg_spage_zap(s, sp, slot);
 			continue;
+		}
+		if (mode_changed || old & _PAGE_PSE || !same_entry(sp, slot, entry)) {
+			if (!allows_above(&cpu->paging, sp, slot, entry)) {
+				lg_spage_zap(s, sp, slot);
+				continue;
+			}
+			sp->low[slot] = low_bits(entry);
 		}
 		if (old & _PAGE_PSE)
 			continue;
@@ -339,7 +373,7 @@ static struct lg_spage *top_page(struct lg_shadow *s, struct lg_cpu *cpu, enum l
 
 /* The shadow page below a slot: what is there if it is the right one, else another in its place (M2, M4). */
 static struct lg_spage *child_page(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva,
-				   union lg_spage_key key, u64 flags)
+				   union lg_spage_key key, u64 flags, u64 entry)
 {
 	unsigned int slot = lg_slot(gva, sp->key.level);
 	u64 old = sp->table[slot];
@@ -354,7 +388,7 @@ static struct lg_spage *child_page(struct lg_shadow *s, struct lg_cpu *cpu, stru
 	child = lg_spage_get(s, cpu, key);
 	if (child_stale(s, cpu, child, gva))
 		sync_table(s, cpu, child);
-	lg_spage_link(s, sp, slot, child, flags);
+	lg_spage_link(s, sp, slot, child, flags, entry);
 	return child;
 }
 
@@ -404,14 +438,15 @@ static void install_locked(struct lg_shadow *s, struct lg_cpu *cpu, const struct
 			key = lg_table_key(paging, f->view, t->table[level - 2], f->gva, level - 1);
 		else
 			key = direct_key(paging, f->view, t->gpa, level - 1);
-		sp = child_page(s, cpu, sp, f->gva, key, walk_flags(paging, f->view, t, level - 1));
+		sp = child_page(s, cpu, sp, f->gva, key, walk_flags(paging, f->view, t, level - 1),
+				t->entry[level - 1]);
 	}
 
 	flags = walk_flags(paging, f->view, t, 0);
 	if (!may_write(paging, f->view, t, true))
 		flags &= ~(u64)LG_WRITE_FLAGS;
 	lg_spage_zap(s, sp, slot);
-	map_leaf(s, sp, slot, t->gpa >> PAGE_SHIFT, frame, flags);
+	map_leaf(s, sp, slot, t->gpa >> PAGE_SHIFT, frame, flags, t->entry[0]);
 	s->stats.fills++;
 	if (!t->leaf) {
 		sp->local |= !is_global(paging, t->entry[0]);

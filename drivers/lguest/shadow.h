@@ -29,7 +29,7 @@
 /* Rights in an entry: what must agree for it to be the same. */
 #define LG_RIGHTS		(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_NX)
 
-/* What a shadow page is the shadow of (M2). */
+/* What a shadow page is the shadow of (M2). make_key() in shadow.c knows the places of the bits. */
 union lg_spage_key {
 	struct {
 		u64 gfn : 40;		/* of the Guest's table; direct: of the first frame that it maps */
@@ -60,9 +60,12 @@ struct lg_spage {
 	u64 fresh;			/* lg_shadow.gen when it was last known to be as the Guest's table */
 	u64 orphaned;			/* lg_shadow.gen when it lost its last parent */
 	bool local;			/* has, or had, an entry that is not global to the Guest */
+	bool going;			/* not found any more, what points to it is being dropped */
 	DECLARE_BITMAP(present, LG_SLOTS);
 	u32 next[LG_SLOTS], prev[LG_SLOTS];
-	u32 gfn[LG_SLOTS];		/* of leaves */
+	/* The Guest's entry that a slot was made of: which frame (of a leaf, that it maps) and low_bits(). */
+	u32 gfn[LG_SLOTS];
+	u16 low[LG_SLOTS];
 };
 
 struct lg_shadow_stats {
@@ -81,6 +84,7 @@ struct lg_shadow {
 	 * user part.
 	 */
 	u64 gen, all_flushed, local_flushed, user_flushed;
+	u64 mode_changed;		/* gen when what entries mean last changed: CR0, CR4, EFER */
 
 	/* Host pages on their way out, now and until now: no entry is made meanwhile (M3). */
 	unsigned int invalidating;
@@ -130,6 +134,12 @@ static inline struct lg_spage *spage_of_pte(u64 pte)
 	return (struct lg_spage *)page_private(pfn_to_page((__sme_clr(pte) & PHYSICAL_PAGE_MASK) >> PAGE_SHIFT));
 }
 
+/* What an entry of the Guest's says besides the frame. */
+static inline u16 low_bits(u64 entry)
+{
+	return (entry & ~PAGE_MASK) | (entry & LG_PTE_NX) >> 48;
+}
+
 static inline u64 spage_pa(const struct lg_spage *sp)
 {
 	return __sme_set(__pa(sp->table));
@@ -150,16 +160,26 @@ static inline unsigned int lg_slot(u64 gva, unsigned int level)
 struct lg_spage *lg_spage_find(struct lg_shadow *s, union lg_spage_key key);
 /* Finds it or takes one of the vCPU's spare pages, of which there must be one. */
 struct lg_spage *lg_spage_get(struct lg_shadow *s, struct lg_cpu *cpu, union lg_spage_key key);
-/* Points an empty slot at a child. */
-void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, struct lg_spage *child, u64 flags);
+/* Points an empty slot at a child, made of this entry of the Guest's. */
+void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, struct lg_spage *child, u64 flags,
+		   u64 entry);
 /* Maps a frame, or with _PAGE_PSE in pte 512 of them, in an empty slot. */
-void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte);
+void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte, u64 entry);
 /* Empties a slot, present or not. */
 void lg_spage_zap(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot);
 /* Empties slots first .. last - 1. */
 void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int first, unsigned int last);
 /* Sees to it that the vCPU has LG_FILL_PAGES spare pages; may put the vCPU and sleep. 0 or -ENOMEM. */
 int lg_spage_top_up(struct lg_cpu *cpu);
+
+/* In use, not spare: found by its key. */
+static inline bool lg_spage_used(const struct lg_spage *sp)
+{
+	return !hlist_unhashed(&sp->hash);
+}
+
+/* Calls for each Guest there is, which does not go away meanwhile. May sleep; the lock is not held. */
+void lg_shadow_for_each(void (*what)(struct lg_shadow *s, void *data), void *data);
 
 /* ---- shadow.c; with the lock held ---- */
 /* The shadow, for gva, of the Guest's table at `table`. */

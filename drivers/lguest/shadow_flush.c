@@ -3,8 +3,8 @@
  * What the Guest takes back: flushes, page-table hypercalls, loads of CR3 and of the registers that go with it; and the
  * top tables, which say what page directory the vCPU is on. Nothing is filled here.
  *
- * A flush drops entries where that is few of them, and otherwise only counts (lg_shadow.gen and its like): what it meant
- * is found stale when it is used again, and compared then. TLBs are no matter: a vCPU flushes its own with each entry,
+ * A flush drops entries where that is few of them, and otherwise only counts (lg_shadow.gen and its like): what it
+ * meant is found stale when it is used again, and compared then. TLBs are no matter: a vCPU flushes its own with each entry,
  * and other vCPUs' are the Guest's to flush.
  */
 
@@ -276,6 +276,7 @@ int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer)
 	spin_lock(&s->lock);
 	cpu->paging = paging;
 	flush_everything(s, cpu, false);
+	s->mode_changed = s->gen;
 	switch_tops(s, cpu);
 	spin_unlock(&s->lock);
 	return 0;

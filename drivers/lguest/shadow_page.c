@@ -74,16 +74,20 @@ static bool is_leaf(const struct lg_spage *sp, u64 pte)
 	return sp->key.level == 1 || pte & _PAGE_PSE;
 }
 
-void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, struct lg_spage *child, u64 flags)
+void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, struct lg_spage *child, u64 flags,
+		   u64 entry)
 {
+	sp->gfn[slot] = entry >> PAGE_SHIFT;
+	sp->low[slot] = low_bits(entry);
 	list_push(s, &child->parents, sp, slot);
 	__set_bit(slot, sp->present);
 	WRITE_ONCE(sp->table[slot], spage_pa(child) | flags);
 }
 
-void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte)
+void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte, u64 entry)
 {
 	sp->gfn[slot] = gfn;
+	sp->low[slot] = low_bits(entry);
 	list_push(s, list_of_leaf(s, sp, slot), sp, slot);
 	__set_bit(slot, sp->present);
 	WRITE_ONCE(sp->table[slot], pte);
@@ -207,7 +211,8 @@ static bool test_and_clear_young(u64 *pte)
 static void retire(struct lg_shadow *s, struct lg_spage *sp)
 {
 	/* Nobody finds it any more, to link it or to put it into a top table. */
-	hlist_del(&sp->hash);
+	sp->going = true;
+	hlist_del_init(&sp->hash);
 	list_del(&sp->age);
 	list_del(&sp->dir);
 	s->nr_used--;
@@ -218,6 +223,7 @@ static void retire(struct lg_shadow *s, struct lg_spage *sp)
 	zap_list(s, &sp->parents);
 	/* Last, as it could still be filled through a parent. */
 	lg_spage_zap_range(s, sp, 0, LG_SLOTS);
+	sp->going = false;
 }
 
 /* Used since the last time that this was asked? By hardware, that is: through an entry that points to it. */
@@ -298,6 +304,8 @@ static struct lg_spage *new_spage(struct lg_shadow *s)
 	if (!sp->table)
 		goto no_table;
 	bitmap_zero(sp->present, LG_SLOTS);
+	INIT_HLIST_NODE(&sp->hash);
+	sp->going = false;
 	set_page_private(virt_to_page(sp->table), (unsigned long)sp);
 	sp->id = take_id(s, sp);
 	if (!sp->id)
@@ -424,9 +432,9 @@ static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 	lg_world_flush_tlbs(lg);
 }
 
-static int list_young(struct lg_shadow *s, u32 entry, bool clear)
+static bool list_young(struct lg_shadow *s, u32 entry, bool clear)
 {
-	int young = 0;
+	bool young = false;
 
 	while (entry) {
 		struct lg_spage *sp = spage_of_entry(s, entry);
@@ -442,14 +450,14 @@ static int list_young(struct lg_shadow *s, u32 entry, bool clear)
 }
 
 /* Did the Guest use these frames? TLBs may keep one young a little longer: the Host asks for a hint. */
-static int gfns_young(struct lguest *lg, unsigned long start, unsigned long end, bool clear)
+static bool gfns_young(struct lguest *lg, unsigned long start, unsigned long end, bool clear)
 {
 	struct lg_shadow *s = lg->shadow;
+	bool young = false;
 	u64 first, last;
-	int young = 0;
 
 	if (!to_gfns(lg, start, end, &first, &last))
-		return 0;
+		return false;
 
 	spin_lock(&s->lock);
 	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++)
@@ -460,8 +468,8 @@ static int gfns_young(struct lguest *lg, unsigned long start, unsigned long end,
 	return young;
 }
 
-static lg_young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-			      unsigned long start, unsigned long end)
+static lg_young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start,
+			      unsigned long end)
 {
 	return gfns_young(container_of(notifier, struct lguest, notifier), start, end, true);
 }
@@ -536,6 +544,16 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 }
 
 static struct shrinker *shrinker;
+
+void lg_shadow_for_each(void (*what)(struct lg_shadow *s, void *data), void *data)
+{
+	struct lg_shadow *s;
+
+	mutex_lock(&guests_lock);
+	list_for_each_entry(s, &guests, guests)
+		what(s, data);
+	mutex_unlock(&guests_lock);
+}
 
 /* ---- Making and breaking ---- */
 

@@ -54,11 +54,6 @@ bool lg_pdpte_ok(const struct lg_paging *paging, u64 pdpte)
 	return !(pdpte & LG_PTE_PRESENT) || !(pdpte & (~0ULL << paging->phys_bits | 0x1e6));
 }
 
-u64 lg_table_gpa(const struct lg_paging *paging, u64 entry)
-{
-	return paging->format == LG_FMT_2LEVEL ? entry & 0xfffff000 : entry & FRAME_MASK;
-}
-
 static __always_inline unsigned int level_shift(const struct format *f, unsigned int level)
 {
 	return 12 + f->index_bits * level;

@@ -65,7 +65,7 @@ struct lg_fault {
  */
 struct lg_translation {
 	u64 gpa;			/* of the byte asked for */
-	u64 table[4];			/* gpa of the table walked at each level, [0] the lowest; 0 where there is none */
+	u64 table[4];			/* gpa of the table walked at each level, [0] the lowest; 0: none */
 	u64 entry[4];			/* the entries, as they are after accessed and dirty were set */
 	u8 leaf;			/* index into entry[]: 0 a 4 KiB page, 1 a 2 or 4 MiB page, 2 1 GiB */
 	bool writable, user, nx;	/* rights of all levels together, CR0.WP not counted in */
@@ -79,13 +79,16 @@ u8 lg_paging_format(u64 cr0, u64 cr4, u64 efer);
 /* True if a PDPTE has no bit set that must be 0, or is not present (SDM vol. 3, 4.4.1): else loading CR3 is #GP. */
 bool lg_pdpte_ok(const struct lg_paging *paging, u64 pdpte);
 
-/* The gpa of a page-table page, or of the page directory, that an entry or CR3 names. */
-u64 lg_table_gpa(const struct lg_paging *paging, u64 entry);
+/* The gpa of the table that a PDPTE, or CR3 but of PAE, names. */
+static inline u64 lg_table_gpa(const struct lg_paging *paging, u64 entry)
+{
+	return entry & (paging->format == LG_FMT_2LEVEL ? 0xfffff000 : 0x000ffffffffff000ULL);
+}
 
 /*
  * What a walk that came to this entry at this level (0: the lowest) would make of it. False: a fault, the entry is not
- * present or has a reserved bit set. Else *large tells whether it maps a large page, and *gpa is the frame or, above the
- * lowest level, the table that it leads to.
+ * present or has a reserved bit set. Else *large tells whether it maps a large page, and *gpa is the frame or, above
+ * the lowest level, the table that it leads to.
  */
 bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa, bool *large);
 

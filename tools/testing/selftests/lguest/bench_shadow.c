@@ -7,8 +7,9 @@
 #include "launcher.h"
 
 static const char *const operation[] = {
-	"shadow_fill", "shadow_fill_write", "page table switch (hypercall)", "CR3 load, 16 pages touched",
-	"user part flushed, 16 pages touched", "SET_PTE, touched", "SET_PTE 0", "hypercall",
+	"fill for a read", "fill for a write", "fill that sets accessed and dirty",
+	"page table switch (hypercall)", "CR3 load, 16 pages touched",
+	"user part flushed, 16 pages touched", "SET_PTE, touched", "SET_PTE 0", "empty hypercall",
 };
 
 #define ROUNDS	15

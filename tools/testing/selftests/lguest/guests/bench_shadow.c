@@ -8,6 +8,7 @@
 
 #define PAGES		256u
 #define WINDOW		0x10000000u	/* where pages are mapped: nothing else is there */
+#define APART(page)	(0x20000000u + (page) * 8 * PAGE_SIZE)
 
 static u32 frames, other_pgdir;
 static u32 *pgdir = lguest_pgdir;
@@ -27,25 +28,53 @@ static u32 touch_all(u32 pages, bool write)
 	return sum;
 }
 
-static u32 fill(bool write)
+/*
+ * Pages far enough from each other that none is mapped ahead of its fault, each of which is mapped to
+ * another frame than the last time, so that nothing of it is left.
+ */
+static u32 fill(bool write, u32 flags)
 {
-	u64 start;
+	u32 page, sum = 0, count = 0;
+	u64 start, ticks = 0;
 
+	for (page = 0; page < PAGES; page++)
+		*guest_pte(pgdir, APART(page)) = (frames + (page ^ 1) * PAGE_SIZE) | PTE_ALL | flags;
 	guest_flush_all();
-	touch_all(1, write);		/* the tables above are there, and this code */
-	start = rdtsc();
-	touch_all(PAGES, write);
-	return (rdtsc() - start) / (PAGES - 1);
+	for (page = 0; page < PAGES; page++) {
+		volatile u32 *p = (u32 *)APART(page);
+
+		start = rdtsc();
+		if (write)
+			*p = page;
+		else
+			sum += *p;
+		/* The first in a page table pays for that. */
+		if (page % 64) {
+			ticks += rdtsc() - start;
+			count++;
+		}
+	}
+	for (page = 0; page < PAGES; page++)
+		*guest_pte(pgdir, APART(page)) = (frames + page * PAGE_SIZE) | PTE_ALL | flags;
+	guest_flush_all();
+	for (page = 0; page < PAGES; page++)
+		sum += *(volatile u32 *)APART(page);
+	return ticks / count;
 }
 
 static u32 fill_read(void)
 {
-	return fill(false);
+	return fill(false, PTE_A | PTE_D);
 }
 
 static u32 fill_write(void)
 {
-	return fill(true);
+	return fill(true, PTE_A | PTE_D);
+}
+
+static u32 fill_first(void)
+{
+	return fill(true, 0);
 }
 
 static u32 switch_hypercall(void)
@@ -127,7 +156,7 @@ static u32 empty_hypercall(void)
 }
 
 static u32 (*const operation[])(void) = {
-	fill_read, fill_write, switch_hypercall, cr3_load_and_touch, flush_user_and_touch,
+	fill_read, fill_write, fill_first, switch_hypercall, cr3_load_and_touch, flush_user_and_touch,
 	set_pte_and_touch, set_pte_zero, empty_hypercall,
 };
 
@@ -136,8 +165,10 @@ void guest_main(void)
 	u32 i;
 
 	frames = guest_alloc(PAGES, PAGE_SIZE);
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < 32; i++)
 		guest_map(pgdir, WINDOW + i * PAGE_SIZE, (frames + i * PAGE_SIZE) | PTE_ALL | PTE_A | PTE_D);
+	for (i = 0; i < PAGES; i++)
+		guest_map(pgdir, APART(i), (frames + i * PAGE_SIZE) | PTE_ALL);
 	other_pgdir = guest_alloc(1, PAGE_SIZE);
 	memcpy(va(other_pgdir), pgdir, PAGE_SIZE);
 	for (;;) {
