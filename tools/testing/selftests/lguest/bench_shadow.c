@@ -20,7 +20,7 @@ int main(int argc, char *argv[])
 	long long result[OPERATIONS][ROUNDS];
 	struct vm vm;
 
-	vm_start(&vm, "bench_shadow", NULL);
+	vm_start(&vm, "cost_shadow", NULL);
 	if (argc == 3) {
 		vm.mailbox->in[0] = 1;
 		vm.mailbox->in[1] = atoi(argv[1]);
