@@ -29,7 +29,9 @@ check: ## build module and selftests, run them in the emulated host: the test co
 run: ## the main job; for now: load the module in the emulated host and look at it
 	@scripts/kbuild modules >&2
 	@scripts/tools
-	@scripts/host 'modprobe lguest && dmesg | grep lguest; ls -l /dev/lguest /sys/kernel/debug/lguest'
+	@scripts/host 'modprobe lguest && dmesg | grep lguest: && ls -l /dev/lguest && \
+		cd /sys/kernel/debug/lguest && find . | while read -r f; do \
+			echo "/sys/kernel/debug/lguest$${f#.}"; [ -d "$$f" ] || sed "s/^/    /" "$$f"; done'
 
 host: ## a root shell in the emulated host, or CMD='...' run there
 	@scripts/kbuild modules >&2
