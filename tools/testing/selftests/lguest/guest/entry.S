@@ -84,7 +84,7 @@ guest_longjmp:
 	movl	%ecx, (%esp)
 	ret
 
-/* void guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss): the arguments are the frame of an iret. */
+/* void guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss, u32 ax): the frame of an iret, and EAX. */
 	.globl	guest_enter_user
 guest_enter_user:
 	addl	$4, %esp
@@ -94,7 +94,31 @@ guest_enter_user:
 	xorl	%eax, %eax
 	movl	%eax, %fs
 	movl	%eax, %gs
+	movl	20(%esp), %eax
 	jmp	guest_iret
+
+/*
+ * void guest_switch_paging(u32 cr3, u32 cr4): with paging off in between, so at virtual == physical, which both
+ * the old and the new tables must map.
+ */
+#define CR0_PG		0x80000000
+
+	.globl	guest_switch_paging
+guest_switch_paging:
+	movl	4(%esp), %ecx
+	movl	8(%esp), %edx
+	movl	$1f - LGUEST_PAGE_OFFSET, %eax
+	jmp	*%eax
+1:	movl	%cr0, %eax
+	andl	$~CR0_PG, %eax
+	movl	%eax, %cr0
+	movl	%ecx, %cr3
+	movl	%edx, %cr4
+	orl	$CR0_PG, %eax
+	movl	%eax, %cr0
+	movl	$2f, %eax
+	jmp	*%eax
+2:	ret
 
 	.bss
 	.balign	4096

@@ -116,6 +116,13 @@ void *memmove(void *to, const void *from, size_t len);
 void *memset(void *to, int byte, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
 
+/* Fails the test with a line of its own making. */
+#define GUEST_FAIL(...)									\
+	do {										\
+		guest_printf(__VA_ARGS__);						\
+		guest_failed(__FILE__, __LINE__, "not to come here", 0, 1);		\
+	} while (0)
+
 #define GUEST_ASSERT(condition)								\
 	do {										\
 		if (!(condition))							\
@@ -158,8 +165,11 @@ struct trap {
  */
 u32 guest_try(void (*function)(u32 argument), u32 argument, struct trap *trap);
 
-/* Goes to ip at user level and returns the vector of the trap that ends that. flags: IF, and whatever. */
-u32 guest_try_user(u32 ip, u32 sp, u32 flags, struct trap *trap);
+/*
+ * Goes to ip at user level, EAX being ax, and returns the vector of the trap that ends that. flags: IF, and
+ * whatever.
+ */
+u32 guest_try_user(u32 ip, u32 sp, u32 flags, u32 ax, struct trap *trap);
 
 /*
  * A handler for a vector, which sees it before guest_try() does: true if it has dealt with it, and the
@@ -225,6 +235,25 @@ void guest_map(u32 *pgdir, u32 address, u32 entry);
 /* A new directory with the same kernel half as ours, and nothing below it: Guest-physical. */
 u32 guest_new_pgdir(void);
 void guest_flush_all(void);
+
+/*
+ * Goes over to PAE paging, with NX or without: all of memory is mapped once more, by 2 MiB pages, at the same
+ * two places. There is no way back.
+ */
+void guest_enter_pae(bool nx);
+extern bool guest_has_pae, guest_has_nx;
+/* The page-directory entry for an address, once in PAE paging. */
+u64 *guest_pae_pde(u32 address);
+
+/* Both formats of paging under one name: entries have 32 or 64 bits, a page directory's entry spans: */
+u32 guest_large_size(void);
+u64 guest_read_pde(u32 address);
+void guest_write_pde(u32 address, u64 entry);
+/* Entry `index` of the page table at this Guest-physical address. */
+u64 guest_read_entry(u32 table, u32 index);
+void guest_write_entry(u32 table, u32 index, u64 entry);
+/* Which entry of its page table an address has. */
+u32 guest_pte_index(u32 address);
 
 void guest_main(void);
 

@@ -9,7 +9,7 @@
 extern char trap_stubs[], guest_iret[], user_trap_stack_top[];
 u32 guest_setjmp(u32 *save) __attribute__((returns_twice));
 void __attribute__((noreturn)) guest_longjmp(u32 *save, u32 value);
-void __attribute__((noreturn)) guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss);
+void __attribute__((noreturn)) guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss, u32 ax);
 void guest_trap(struct trap_frame *frame);
 void __attribute__((noreturn)) lguest_start(void *boot_params);
 
@@ -95,14 +95,14 @@ u32 guest_try(void (*function)(u32 argument), u32 argument, struct trap *trap)
 	return trap->vector;
 }
 
-u32 guest_try_user(u32 ip, u32 sp, u32 flags, struct trap *trap)
+u32 guest_try_user(u32 ip, u32 sp, u32 flags, u32 ax, struct trap *trap)
 {
 	struct attempt here = { .trap = trap, .outer = attempt };
 
 	trap->vector = NO_TRAP;
 	if (!guest_setjmp(here.save)) {
 		attempt = &here;
-		guest_enter_user(ip, USER_CS, flags, sp, USER_DS);
+		guest_enter_user(ip, USER_CS, flags, sp, USER_DS, ax);
 	}
 	attempt = here.outer;
 	return trap->vector;
