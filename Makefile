@@ -42,6 +42,10 @@ else
 	@scripts/host
 endif
 
+fuzz: ## run each fuzz target of the plain rooms for SECONDS=60
+	@scripts/selftests
+	@LGUEST_FUZZ_SECONDS=$(or $(SECONDS),60) build/selftests/plain/fuzz.sh
+
 bench: ## run the benchmarks, counting instructions, into build/bench.json and build/bench.md
 	@scripts/bench
 
@@ -68,7 +72,7 @@ checkpatch: ## the kernel's checkpatch.pl --strict over all C and assembly
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules check run host bench tools modules_install install sparse checkpatch clean
+.PHONY: help modules check run host bench fuzz tools modules_install install sparse checkpatch clean
 
 #H
 #H Variables of host, run, check and bench:
