@@ -258,7 +258,7 @@ void guest_main(void)
 	current = &process[PROCESSES - 1];
 	user_load_pgdir(current->pgdir);
 	/* The last process's last system call has none to go to: that is the trap that ends this. */
-	GUEST_ASSERT_EQ(0x80, guest_try_user(user_address(begin), USER_STACK - 8, FLAGS_ONE | FLAGS_IF, &trap));
+	GUEST_ASSERT_EQ(0x80, guest_try_user(user_address(begin), USER_STACK - 8, FLAGS_ONE | FLAGS_IF, 0, &trap));
 
 	hypercall(LHCALL_SET_CLOCKEVENT, 0, 0, 0, 0);
 	for (id = 0; id < PROCESSES; id++)
