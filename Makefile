@@ -59,7 +59,8 @@ modules_install: ## install lguest.ko for the running kernel (or KDIR=), below D
 	@KDIR=$(RUNNING) scripts/kbuild modules_install INSTALL_MOD_PATH=$(DESTDIR) \
 		INSTALL_MOD_DIR=updates $(if $(DESTDIR),DEPMOD=true)
 
-install: modules_install ## all that there is to install
+install: modules_install ## all that there is to install: module, command, udev rule, man page
+	@scripts/tools install DESTDIR=$(DESTDIR)
 RUNNING = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
 
 sparse: ## build all anew with W=1 under sparse; a warning is a failure

@@ -9,7 +9,7 @@
 here=$(dirname "$0")
 seconds=${LGUEST_FUZZ_SECONDS:-20}
 targets=("$@")
-[ $# -gt 0 ] || targets=(emulate segments walk)
+[ $# -gt 0 ] || targets=(emulate segments walk image devices)
 
 echo "TAP version 13"
 echo "1..${#targets[@]}"
