@@ -14,4 +14,10 @@ TEST(processes)
 	vm_passes("processes", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
 }
 
+
+TEST(exceptions_of_user_level)
+{
+	vm_passes("exceptions", NULL);
+}
+
 TEST_HARNESS_MAIN
