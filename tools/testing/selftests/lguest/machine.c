@@ -20,4 +20,10 @@ TEST(exceptions_of_user_level)
 	vm_passes("exceptions", NULL);
 }
 
+TEST(a_kernel_that_knows_nothing_of_us)
+{
+	vm_passes("unaware", NULL);
+	vm_passes("unaware", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
+}
+
 TEST_HARNESS_MAIN
