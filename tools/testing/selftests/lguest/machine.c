@@ -4,9 +4,15 @@
  * without any. Each Guest is a kernel that checks by itself what it finds.
  *
  * lguest-host: timeout=600
+ * lguest-host: smp=2 timeout=600
  */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+
 #include "kselftest_harness.h"
 #include "launcher.h"
+#include "guests/channel.h"
 
 TEST(processes)
 {
@@ -24,6 +30,210 @@ TEST(a_kernel_that_knows_nothing_of_us)
 {
 	vm_passes("unaware", NULL);
 	vm_passes("unaware", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
+}
+
+/* ---- Devices: bytes that the launcher keeps ---- */
+
+struct device {
+	uint8_t memory[DEVICE_SIZE], port[DEVICE_PORTS];
+	unsigned int accesses;
+};
+
+static void claim_device(struct vm *vm)
+{
+	if (lguest_window(vm->fd, LGUEST_SPACE_MEMORY, DEVICE_GPA, DEVICE_SIZE, true) ||
+	    lguest_window(vm->fd, LGUEST_SPACE_PORT, DEVICE_PORT, DEVICE_PORTS, true))
+		FAIL("the windows are refused");
+}
+
+/* Serves one access; now and then the launcher reads again before it answers, and is told the same. */
+static void serve_device(struct vm *vm, struct device *device, int came)
+{
+	struct lguest_exit first = vm->exit;
+	bool memory = came == LGUEST_EXIT_MEMORY;
+	uint64_t start = memory ? DEVICE_GPA : DEVICE_PORT, size = memory ? DEVICE_SIZE : DEVICE_PORTS, value = 0;
+	uint8_t *at = memory ? device->memory : device->port;
+
+	if (first.gpa < start || first.size > 4 || first.gpa + first.size > start + size)
+		FAIL("an access outside the windows: 0x%llx, %u", (unsigned long long)first.gpa, first.size);
+	at += first.gpa - start;
+	device->accesses++;
+	if (first.write) {
+		memcpy(at, &first.value, first.size);
+		if (!lguest_answer(vm->fd, 0))
+			FAIL("a write takes an answer");
+		return;
+	}
+	if (device->accesses % 7 == 0 &&
+	    (vm_run(vm) != came || vm->exit.gpa != first.gpa || vm->exit.size != first.size || vm->exit.write))
+		FAIL("without an answer, another access is told");
+	memcpy(&value, at, first.size);
+	/* Only as many bytes as were asked for count. */
+	if (lguest_answer(vm->fd, value | 0xa5a5a500ull << 8 * (first.size - 1)))
+		FAIL("the answer is refused");
+}
+
+TEST(devices)
+{
+	static struct device device;
+	struct vm vm;
+	int came;
+
+	vm_start(&vm, "devices", NULL);
+	claim_device(&vm);
+	while ((came = vm_run(&vm)) == LGUEST_EXIT_MEMORY || came == LGUEST_EXIT_PORT)
+		serve_device(&vm, &device, came);
+	ASSERT_EQ(LGUEST_EXIT_SHUTDOWN, came);
+	ASSERT_STREQ("passed", vm.exit.text) TH_LOG("%s", vm.exit.text);
+	EXPECT_EQ(-ENOENT, lguest_answer(vm.fd, 0));
+	TH_LOG("%u accesses", device.accesses);
+	vm_stop(&vm);
+}
+
+TEST(windows_that_cannot_be)
+{
+	const unsigned int memory = LGUEST_SPACE_MEMORY, port = LGUEST_SPACE_PORT;
+	unsigned int i;
+	struct vm vm;
+
+	vm_start(&vm, "devices", NULL);
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, 2, DEVICE_GPA, 1, true));
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, memory, DEVICE_GPA, 0, true));
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, memory, 0xffffffff, 2, true));
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, port, 0xffff, 2, true));
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, port, 0x10000, 1, true));
+	/* RAM. */
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, memory, 0, 0x1000, true));
+	EXPECT_EQ(-EINVAL, lguest_window(vm.fd, memory, vm.memory.size - 1, 2, true));
+	EXPECT_EQ(0, lguest_window(vm.fd, memory, vm.memory.size, 2, true));
+	/* Overlaps, of the same kind. */
+	EXPECT_EQ(0, lguest_window(vm.fd, port, 0x100, 0x10, true));
+	EXPECT_EQ(-EEXIST, lguest_window(vm.fd, port, 0x100, 0x10, true));
+	EXPECT_EQ(-EEXIST, lguest_window(vm.fd, port, 0x10f, 1, true));
+	EXPECT_EQ(-EEXIST, lguest_window(vm.fd, port, 0x0, 0x101, true));
+	EXPECT_EQ(-EEXIST, lguest_window(vm.fd, port, 0x0, 0x1000, true));
+	EXPECT_EQ(0, lguest_window(vm.fd, port, 0x110, 1, true));
+	EXPECT_EQ(0, lguest_window(vm.fd, port, 0xff, 1, true));
+	/* Removed by the same words only. */
+	EXPECT_EQ(-ESRCH, lguest_window(vm.fd, port, 0x100, 0xf, false));
+	EXPECT_EQ(-ESRCH, lguest_window(vm.fd, memory, vm.memory.size, 3, false));
+	EXPECT_EQ(0, lguest_window(vm.fd, port, 0x100, 0x10, false));
+	EXPECT_EQ(-ESRCH, lguest_window(vm.fd, port, 0x100, 0x10, false));
+	/* As many as there may be. */
+	for (i = 0; !lguest_window(vm.fd, port, 0x1000 + i, 1, true) && i < 10000; i++)
+		;
+	EXPECT_EQ(-ENOSPC, lguest_window(vm.fd, port, 0x1000 + i, 1, true));
+	EXPECT_GE(i, 32);
+	vm_stop(&vm);
+}
+
+TEST(eventfds_that_cannot_be)
+{
+	const unsigned int memory = LGUEST_SPACE_MEMORY;
+	int fd = eventfd(0, 0), other = eventfd(0, 0), i, err = 0;
+	struct vm vm;
+
+	vm_start(&vm, "devices", NULL);
+	claim_device(&vm);
+	EXPECT_EQ(-EBADF, lguest_irqfd(vm.fd, 1, -1, true));
+	EXPECT_EQ(-EBADF, lguest_irqfd(vm.fd, 1, 0, true));
+	EXPECT_EQ(-EINVAL, lguest_irqfd(vm.fd, 32, fd, true));
+	EXPECT_EQ(-ESRCH, lguest_irqfd(vm.fd, 1, fd, false));
+	EXPECT_EQ(0, lguest_irqfd(vm.fd, 1, fd, true));
+	EXPECT_EQ(-EBUSY, lguest_irqfd(vm.fd, 1, fd, true));
+	EXPECT_EQ(0, lguest_irqfd(vm.fd, 2, fd, true));
+	EXPECT_EQ(0, lguest_irqfd(vm.fd, 1, other, true));
+	EXPECT_EQ(0, lguest_irqfd(vm.fd, 1, fd, false));
+	EXPECT_EQ(-ESRCH, lguest_irqfd(vm.fd, 1, fd, false));
+
+	EXPECT_EQ(-EINVAL, lguest_doorbell(vm.fd, memory, DEVICE_GPA - 4, 4, fd, true));
+	EXPECT_EQ(-EINVAL, lguest_doorbell(vm.fd, memory, DEVICE_GPA + DEVICE_SIZE - 2, 4, fd, true));
+	EXPECT_EQ(-EINVAL, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 3, fd, true));
+	EXPECT_EQ(-EBADF, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, vm.fd, true));
+	EXPECT_EQ(0, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, fd, true));
+	EXPECT_EQ(-EEXIST, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, other, true));
+	EXPECT_EQ(0, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 2, other, true));
+	EXPECT_EQ(-ESRCH, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, other, false));
+	EXPECT_EQ(0, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, fd, false));
+
+	/* More than there may be; and closing them makes room again, sooner or later. */
+	for (i = 0; i < 1000 && !err; i++) {
+		close(fd);
+		fd = eventfd(0, 0);
+		err = lguest_irqfd(vm.fd, 3, fd, true);
+	}
+	EXPECT_TRUE(!err || err == -ENOSPC) TH_LOG("%d", err);
+	vm_stop(&vm);
+	close(fd);
+	close(other);
+}
+
+/* ---- Producer and consumer ---- */
+
+static struct channel *channel;
+static int line_fd, bell_fd;
+static atomic_bool channel_failed;
+
+static void *produce(void *unused)
+{
+	volatile struct channel_ring *ring = &channel->to_guest;
+	uint32_t n;
+
+	for (n = 0; n < CHANNEL_ITEMS; n++) {
+		while (ring->put - ring->taken == CHANNEL_SLOTS)
+			sched_yield();
+		ring->item[ring->put % CHANNEL_SLOTS] = channel_item(n);
+		atomic_thread_fence(memory_order_seq_cst);
+		ring->put++;
+		if (eventfd_write(line_fd, 1))
+			channel_failed = true;
+	}
+	return NULL;
+}
+
+static void *consume(void *unused)
+{
+	volatile struct channel_ring *ring = &channel->from_guest;
+	uint32_t n = 0;
+	eventfd_t rings;
+
+	while (n < CHANNEL_ITEMS) {
+		if (eventfd_read(bell_fd, &rings))
+			channel_failed = true;
+		for (; ring->taken != ring->put; n++) {
+			if (ring->item[ring->taken % CHANNEL_SLOTS] != ~channel_item(n))
+				channel_failed = true;
+			atomic_thread_fence(memory_order_seq_cst);
+			ring->taken++;
+		}
+	}
+	return NULL;
+}
+
+TEST(lines_and_doorbells)
+{
+	pthread_t producer, consumer;
+	struct vm vm;
+
+	vm_start(&vm, "lines", NULL);
+	claim_device(&vm);
+	line_fd = eventfd(0, 0);
+	bell_fd = eventfd(0, 0);
+	ASSERT_EQ(0, lguest_irqfd(vm.fd, CHANNEL_LINE, line_fd, true));
+	ASSERT_EQ(0, lguest_doorbell(vm.fd, LGUEST_SPACE_MEMORY, DOORBELL_GPA, 4, bell_fd, true));
+	vm_sync(&vm, 1);
+	channel = lguest_memory_at(&vm.memory, vm.mailbox->out[0], sizeof(*channel));
+	ASSERT_EQ(0, pthread_create(&producer, NULL, produce, NULL));
+	ASSERT_EQ(0, pthread_create(&consumer, NULL, consume, NULL));
+	vm_pass(&vm);
+	pthread_join(producer, NULL);
+	pthread_join(consumer, NULL);
+	EXPECT_FALSE(channel_failed);
+	vm_stop(&vm);
+	/* The Guest is gone: its line raises nothing, its bell is nobody's. */
+	EXPECT_EQ(0, eventfd_write(line_fd, 1));
+	close(line_fd);
+	close(bell_fd);
 }
 
 TEST_HARNESS_MAIN
