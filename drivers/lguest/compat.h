@@ -58,6 +58,13 @@ static inline long lg_get_page_remote(struct mm_struct *mm, unsigned long start,
 #endif
 }
 
+/* Assigns what __string() has declared in a trace event. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define LG_ASSIGN_STR(dst, src) __assign_str(dst)
+#else
+#define LG_ASSIGN_STR(dst, src) __assign_str(dst, src)
+#endif
+
 typedef unsigned long (*lg_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);
 
 /* NULL: no memory. */

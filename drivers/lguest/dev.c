@@ -14,7 +14,7 @@
 
 static int lguest_open(struct inode *inode, struct file *file)
 {
-	struct lguest *lg = kzalloc(sizeof(*lg), GFP_KERNEL_ACCOUNT);
+	struct lguest *lg = kvzalloc(sizeof(*lg), GFP_KERNEL_ACCOUNT);
 
 	if (!lg)
 		return -ENOMEM;
@@ -24,6 +24,7 @@ static int lguest_open(struct inode *inode, struct file *file)
 	lg->cpu.lg = lg;
 	lg->cpu.host_cpu = -1;
 	init_waitqueue_head(&lg->cpu.wq);
+	lg_look_init(lg);
 	file->private_data = lg;
 	return 0;
 }

@@ -382,6 +382,7 @@ static int run_insn(struct lg_cpu *cpu, struct lg_insn *insn, enum lg_next *next
 		}
 	}
 
+	lg_watch_emulate(cpu, ip, insn, err);
 	switch (err) {
 	case 0:
 		frame->ip = after;

@@ -10,7 +10,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "lg.h"
+#include "watch.h"
 
 /* Flat 4 GiB segments of privilege level 1, accessed. */
 #define BOOT_CODE 0x00cfbb000000ffffULL
@@ -61,6 +61,7 @@ int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages,
 	struct lg_cpu *cpu = &lg->cpu;
 	int err;
 
+	lg_look_number(lg);
 	err = lg_mem_init(lg, base, pages);
 	if (err)
 		return err;
@@ -75,6 +76,8 @@ int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages,
 		goto no_world;
 	lg_timer_init(cpu);
 	cpu->task = get_task_struct(current);
+	trace_lguest_create(lg, pgdir, start);
+	lg_look_show(lg);
 	return 0;
 
 no_world:
@@ -96,13 +99,15 @@ void lg_guest_destroy(struct lguest *lg)
 
 	lg_events_destroy(lg);
 	if (lg->ready) {
+		trace_lguest_destroy(lg);
+		lg_look_hide(lg);
 		lg_timer_destroy(cpu);
 		lg_mem_destroy(lg);
 		lg_shadow_destroy(lg);
 		lg_world_destroy(cpu);
 		put_task_struct(cpu->task);
 	}
-	kfree(lg);
+	lg_look_put(lg);
 }
 
 /* ---- Registers ---- */
@@ -312,6 +317,7 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 	va_start(args, fmt);
 	n = vscnprintf(text, LGUEST_TEXT_MAX, fmt, args);
 	va_end(args);
+	trace_lguest_death(cpu, text);
 	pr_info_ratelimited("lguest: guest of %s[%d] ended: %s\n",
 			    current->comm, task_pid_nr(current), text);
 
@@ -333,7 +339,8 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 	else
 		n += scnprintf(text + n, LGUEST_TEXT_MAX - n, "cannot be read");
 	scnprintf(text + n, LGUEST_TEXT_MAX - n, "\n");
-	WRITE_ONCE(cpu->lg->dead, true);
+	/* Who sees it may read the text. */
+	smp_store_release(&cpu->lg->dead, true);
 	return LG_LAUNCHER;
 }
 
@@ -351,6 +358,7 @@ enum lg_next lg_shutdown(struct lg_cpu *cpu, u32 how, const char *message)
 	cpu->exit = (struct lguest_exit){ .reason = LGUEST_EXIT_SHUTDOWN,
 					  .value = how };
 	strscpy(cpu->exit.text, message, sizeof(cpu->exit.text));
-	WRITE_ONCE(cpu->lg->dead, true);
+	/* Who sees it may read the text. */
+	smp_store_release(&cpu->lg->dead, true);
 	return LG_LAUNCHER;
 }

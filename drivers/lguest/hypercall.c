@@ -11,7 +11,7 @@
 #include <linux/uaccess.h>
 #include <asm/tsc.h>
 
-#include "lg.h"
+#include "watch.h"
 
 struct hypercall {
 	enum lg_next (*handle)(struct lg_cpu *cpu, const u32 *arg);
@@ -279,7 +279,20 @@ static const struct hypercall hypercalls[] = {
 	[LHCALL_SEND_INTERRUPTS] = { hc_send_interrupts, "SEND_INTERRUPTS" },
 };
 
-static enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number, const u32 *arg)
+/**
+ * lg_hypercall_name() - a hypercall by name
+ * @nr: any
+ *
+ * Return: as in LHCALL_*, or NULL.
+ */
+const char *lg_hypercall_name(unsigned int nr)
+{
+	return nr < ARRAY_SIZE(hypercalls) ? hypercalls[nr].name : NULL;
+}
+
+/* ring: it was asked for in the asynchronous ring. */
+static __always_inline enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number,
+						 const u32 *arg, bool ring)
 {
 	if (number >= ARRAY_SIZE(hypercalls))
 		return lg_kill(cpu, "unknown hypercall %u", number);
@@ -289,6 +302,7 @@ static enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number, const u32 *arg)
 	if (!cpu->data_gpa && number != LHCALL_LGUEST_INIT)
 		return lg_kill(cpu, "hypercall %u (%s) before LGUEST_INIT",
 			       number, hypercalls[number].name);
+	lg_watch_hypercall(cpu, number, arg, ring);
 	return hypercalls[number].handle(cpu, arg);
 }
 
@@ -335,7 +349,7 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 				sizeof(call)))
 			return data_gone(cpu);
 		cpu->next_hcall = (at + 1) % LGUEST_HCALL_RING;
-		next = do_hypercall(cpu, call.number, call.arg);
+		next = do_hypercall(cpu, call.number, call.arg, true);
 		if (lg_write_gpa(cpu, DATA_GPA(cpu, hcall_status[at]), &done,
 				 sizeof(done)))
 			return data_gone(cpu);
@@ -368,5 +382,5 @@ enum lg_next lg_hypercall(struct lg_cpu *cpu)
 			return next;
 		}
 	}
-	return do_hypercall(cpu, regs->ax, arg);
+	return do_hypercall(cpu, regs->ax, arg, false);
 }

@@ -17,11 +17,13 @@
 #ifndef _LGUEST_LG_H
 #define _LGUEST_LG_H
 
+#include <linux/completion.h>
 #include <linux/hrtimer.h>
 #include <linux/irqflags.h>
-#include <linux/kref.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -36,6 +38,7 @@
 #include "segments.h"
 #include "trap.h"
 #include "emulate.h"
+#include "stats.h"
 #include "switcher.h"
 
 struct lguest;
@@ -69,6 +72,21 @@ struct lg_root {
 };
 
 #define LG_ROOTS		8
+
+/* A vCPU's registers, for those who look from outside: debugfs_cpu.c. */
+struct lg_snapshot {
+	struct mutex lock;		/* one who asks at a time; guards the rest */
+	bool wanted;			/* any task sets it, who clears it may write below */
+	struct completion taken;
+	bool exact;			/* between two instructions of the Guest */
+	struct lg_regs regs;
+	struct lg_frame frame;
+	u64 segment[LG_SREGS];		/* as the processor has them */
+	struct lg_paging paging;
+	u32 cr0, cr2;
+	u8 iopl;
+	bool stepping, user;
+};
 
 /*
  * One vCPU. Everything here belongs to the task that runs it, unless said otherwise. Fields that another task or an
@@ -128,6 +146,12 @@ struct lg_cpu {
 
 	/* What the next read() tells; reason 0: nothing yet. */
 	struct lguest_exit exit;
+
+	/* For those who watch. */
+	unsigned int runs;		/* odd: the vCPU's task is at work on it; any task reads */
+	u64 look_at;			/* any task: the last address asked of debugfs */
+	struct lg_snapshot snapshot;
+	struct lg_stats stats;
 };
 
 /* A claim of the Launcher's: window.c. */
@@ -171,6 +195,16 @@ struct lguest {
 	struct lg_windows windows;	/* what the Launcher answers for */
 	struct lg_events events;	/* eventfds that raise lines or are told of writes */
 	struct lg_cpu cpu;		/* the only vCPU so far */
+
+	/* For those who watch: debugfs.c. */
+	refcount_t refs;		/* the file, and each open file of debugfs */
+	struct rw_semaphore alive;	/* held for reading by who looks */
+	bool gone;			/* under alive: nothing but this is left to look at */
+	unsigned int number;		/* of the Guest, since the module was loaded */
+	pid_t pid;			/* of the Launcher */
+	ktime_t born;
+	char name[LGUEST_NAME_MAX];
+	struct list_head guests;	/* all that are initialised */
 	struct dentry *debugfs;
 };
 
@@ -189,6 +223,35 @@ int lg_set_register(struct lg_cpu *cpu, u64 which, u64 value);
 /* Ends the Guest: the sentence (no newline), then registers and code, go to cpu->exit (G1). */
 __printf(2, 3) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
 enum lg_next lg_shutdown(struct lg_cpu *cpu, u32 how, const char *message);
+
+/* ---- debugfs.c: the Guest for those who watch ---- */
+/* In this order: when the file is opened; when INITIALIZE has begun; when it has succeeded. */
+void lg_look_init(struct lguest *lg);
+void lg_look_number(struct lguest *lg);
+void lg_look_show(struct lguest *lg);
+/* After lg_look_show(): nobody looks any more, and nobody will. Waits for those who do. */
+void lg_look_hide(struct lguest *lg);
+/* Frees the Guest, now or when the last file of its folder is closed. */
+void lg_look_put(struct lguest *lg);
+/* Bytes of the Host's own memory that the Guest costs. By who keeps it alive. */
+u64 lg_host_bytes(struct lguest *lg);
+/* All Guests together. May sleep. */
+struct lg_sum {
+	unsigned int guests;
+	u64 guest_bytes, host_bytes;
+};
+void lg_look_sum(struct lg_sum *sum);
+/* By the vCPU's task, between two instructions: its registers, for who has asked for them with a kick. */
+void lg_snapshot_answer(struct lg_cpu *cpu);
+
+/* ---- stats.c, sysfs.c ---- */
+void lg_stats_module_init(void);
+void lg_stats_init(struct lg_cpu *cpu);
+u64 lg_ticks_to_ns(u64 ticks);
+/* A word for each; the first one NULL if there is none. */
+const char *lg_vector_name(unsigned int vector);
+const char *lg_account_name(unsigned int account);
+extern const struct attribute_group *lg_sysfs_groups[];
 
 /* ---- timer.c ---- */
 void lg_timer_init(struct lg_cpu *cpu);
@@ -231,6 +294,11 @@ bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned in
  * tells.
  */
 struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable);
+/*
+ * For any task: reads what is there, and brings nothing there. -EFAULT: outside memory; -ENXIO: swapped out, never
+ * touched, unmapped. May sleep. The Guest must be kept from going away (debugfs.h).
+ */
+int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len);
 
 /* ---- shadow.c, shadow_page.c. By the vCPU's task; may sleep, and then puts the vCPU, unless said otherwise. ---- */
 int lg_shadow_module_init(void);
@@ -267,12 +335,49 @@ void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);	/* INVLPG */
 void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value);
 void lg_shadow_set_pgd(struct lg_cpu *cpu, u64 pgdir, u32 index);
 void lg_shadow_set_pmd(struct lg_cpu *cpu, u64 pmd, u32 index);
+/* What the Guest's flushes are about; the tracepoint's lguest_flush has these numbers. */
+enum lg_flush { LG_FLUSH_ALL, LG_FLUSH_LOCAL, LG_FLUSH_USER, LG_FLUSH_GVA, LG_FLUSH_TABLE };
+
+/* ---- shadow_show.c: by any task that keeps the Guest from going away ---- */
+struct lg_shadow_stats {
+	u64 fills, prefills, zaps, retries, frames, made, reused, syncs, invalidations;
+	u64 flushes_all, flushes_local, flushes_user, flushes_one;
+};
+void lg_shadow_get_stats(struct lguest *lg, struct lg_shadow_stats *stats);
+struct lg_shadow_size {
+	unsigned int used, pages, max;	/* shadow pages: in use, with those that lie ready, at most */
+	u64 bytes;
+};
+void lg_shadow_get_size(struct lguest *lg, struct lg_shadow_size *size);
+struct lg_shadow_view_size {
+	unsigned int pages[2];		/* shadow pages by level - 1, of the current directory */
+	unsigned int entries;		/* that map memory */
+};
+void lg_shadow_get_view_size(struct lg_cpu *cpu, enum lg_view view, struct lg_shadow_view_size *size);
+void lg_shadow_get_paging(struct lg_cpu *cpu, struct lg_paging *paging);
+/* One mapping: [start, end], to gpa on. Of the Guest's tables or of a view of the shadow. */
+struct lg_piece {
+	u64 start, end, gpa;
+	u32 flags;			/* LG_PIECE_* */
+	u8 page_shift;			/* size of its page */
+	u8 view;			/* enum lg_view */
+};
+#define LG_PIECE_WRITE		BIT(0)
+#define LG_PIECE_USER		BIT(1)
+#define LG_PIECE_NX		BIT(2)
+#define LG_PIECE_GLOBAL		BIT(3)
+#define LG_PIECE_UNCACHED	BIT(4)
+#define LG_PIECE_THROUGH	BIT(5)
+#define LG_PIECE_OUTSIDE	BIT(6)	/* of the Guest's memory */
+#define LG_PIECE_LOST		BIT(7)	/* no mapping: the table at gpa cannot be read */
+bool lg_shadow_look(struct lg_cpu *cpu, enum lg_view view, u64 *gva, struct lg_piece *piece);
 
 /* ---- world.c: the C half of the switcher ---- */
 int lg_world_module_init(void);
 void lg_world_module_exit(void);
 int lg_world_init(struct lg_cpu *cpu);
 void lg_world_destroy(struct lg_cpu *cpu);
+u64 lg_world_bytes(struct lg_cpu *cpu);
 /* The page of top-level entries that maps 0-4 GiB in a view: shadow.c writes entries 0-3 of it (1 GiB each). */
 u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view);
 /* Guest's FPU out, preemption on: whoever may sleep calls this first. Harmless when not loaded. */
@@ -297,6 +402,8 @@ int lg_run(struct lg_cpu *cpu);
 
 /* ---- hypercall.c ---- */
 enum lg_next lg_hypercall(struct lg_cpu *cpu);
+/* NULL: there is none with this number. */
+const char *lg_hypercall_name(unsigned int nr);
 
 /* ---- window.c ---- */
 int lg_window_set(struct lguest *lg, u64 kind, u64 start, u64 size, bool on);

@@ -22,6 +22,7 @@ static struct miscdevice lguest_device = {
 	.name = "lguest",
 	.fops = &lg_fops,
 	.mode = 0600,
+	.groups = lg_sysfs_groups,
 };
 
 static int __init lguest_init(void)
@@ -31,6 +32,7 @@ static int __init lguest_init(void)
 	err = lg_host_check();
 	if (err)
 		return err;
+	lg_stats_module_init();
 	err = lg_world_module_init();
 	if (err)
 		return err;

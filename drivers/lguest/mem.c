@@ -9,6 +9,7 @@
  *
  * What may not enter: shadow pages, and any use of a page beyond the call that got it.
  */
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
@@ -45,6 +46,12 @@ int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
 	u32 __user *p4;
 	int err = 0;
 	u32 word;
+
+	/* Somebody who looks: the vCPU is not his to put. */
+	if (unlikely(current != cpu->task)) {
+		*entry = 0;
+		return lg_peek_gpa(cpu->lg, gpa, entry, size);
+	}
 
 	p8 = guest_user(cpu, gpa, size, &err);
 	if (unlikely(!p8))
@@ -283,6 +290,40 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
 	if (get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &page) == 1)
 		return page;
 	return NULL;
+}
+
+int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len)
+{
+	struct mm_struct *mm = lg->mm;
+	int err = 0;
+
+	if (!lg_gpa_ok(lg, gpa, len))
+		return -EFAULT;
+	if (!mmget_not_zero(mm))
+		return -ENXIO;
+	mmap_read_lock(mm);
+	while (len) {
+		size_t part = in_page(gpa, len);
+		struct page *page;
+		void *from;
+
+		/* FORCE: also if it is only there to tell NUMA balancing who uses it. */
+		if (lg_get_page_remote(mm, lg->base + gpa,
+				       FOLL_NOFAULT | FOLL_FORCE, &page) != 1) {
+			err = -ENXIO;
+			break;
+		}
+		from = kmap_local_page(page);
+		memcpy(to, from + offset_in_page(gpa), part);
+		kunmap_local(from);
+		put_page(page);
+		len -= part;
+		gpa += part;
+		to += part;
+	}
+	mmap_read_unlock(mm);
+	mmput(mm);
+	return err;
 }
 
 /* Every byte of the region is mapped, and may be written. Its pages may come later. */

@@ -13,7 +13,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "lg.h"
+#include "watch.h"
 
 /* Most words that any request takes, itself included. */
 #define MAX_WORDS 6
@@ -148,6 +148,26 @@ static int doorbell(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 	return lg_doorbell_set(lg, arg[0], arg[1], arg[2], arg[3], arg[4]);
 }
 
+static int name(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
+		unsigned int args)
+{
+	char text[LGUEST_NAME_MAX] = {};
+	unsigned int i;
+
+	if (!arg[1] || arg[1] >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, u64_to_user_ptr(arg[0]), arg[1]))
+		return -EFAULT;
+	for (i = 0; i < arg[1]; i++) {
+		if ((u8)text[i] < ' ' || text[i] == 0x7f)
+			return -EINVAL;
+	}
+	mutex_lock(&lg->lock);
+	memcpy(lg->name, text, sizeof(text));
+	mutex_unlock(&lg->lock);
+	return 0;
+}
+
 static const struct request requests[] = {
 	[LHREQ_INITIALIZE] = { initialize, 4, 4, false },
 	[LHREQ_IRQ] = { irq, 1, 1, false },
@@ -159,6 +179,7 @@ static const struct request requests[] = {
 	[LHREQ_WINDOW] = { window, 4, 4, false },
 	[LHREQ_IRQFD] = { irqfd, 3, 3, false },
 	[LHREQ_DOORBELL] = { doorbell, 5, 5, false },
+	[LHREQ_NAME] = { name, 2, 2, false },
 };
 
 /*
@@ -220,6 +241,10 @@ ssize_t lg_request(struct lguest *lg, struct lg_cpu *cpu, const char __user *in,
 		if (READ_ONCE(lg->dead))
 			return -ENOENT;
 	}
+	if (request->own_task)
+		lg_watch_begin(cpu);
 	err = request->handle(lg, cpu, words + 1, n - 1);
+	if (request->own_task)
+		lg_watch_end(cpu);
 	return err ? err : size;
 }

@@ -15,7 +15,7 @@
 #include <linux/sched/signal.h>
 #include <asm/trapnr.h>
 
-#include "lg.h"
+#include "watch.h"
 
 /*
  * A hardware page fault: ours to resolve, the Guest's own, or an access to a
@@ -23,12 +23,16 @@
  */
 static enum lg_next page_fault(struct lg_cpu *cpu, u64 gva, u32 error)
 {
+	enum lg_shadow_result result;
 	u64 gpa;
 
-	switch (lg_shadow_fault(cpu, gva, error, &gpa)) {
+	result = lg_shadow_fault(cpu, gva, error, &gpa);
+	trace_lguest_page_fault(cpu, gva, error, result);
+	switch (result) {
 	case LG_SHADOW_DONE:
 		return LG_RUN;
 	case LG_SHADOW_REFLECT:
+		cpu->stats.reflected++;
 		return lg_deliver_fault(cpu);
 	case LG_SHADOW_DEVICE:
 		return lg_emulate_device(cpu, gva, gpa, error);
@@ -162,8 +166,9 @@ static int thread_work(struct lg_cpu *cpu)
 int lg_run(struct lg_cpu *cpu)
 {
 	enum lg_next next = LG_RUN;
-	int err = 0;
+	int vector, err = 0;
 
+	lg_watch_begin(cpu);
 	/* BREAK may have been there before the call. */
 	WRITE_ONCE(cpu->kicked, true);
 	while (!cpu->exit.reason) {
@@ -174,6 +179,7 @@ int lg_run(struct lg_cpu *cpu)
 			 * or has_work(); what came with a kick before, below.
 			 */
 			smp_mb();
+			lg_snapshot_answer(cpu);
 			if (READ_ONCE(cpu->brk)) {
 				cpu->exit.reason = LGUEST_EXIT_BREAK;
 				break;
@@ -199,13 +205,22 @@ int lg_run(struct lg_cpu *cpu)
 			continue;
 		if (cpu->halted) {
 			lg_world_put(cpu);
+			lg_watch_halt(cpu, true);
 			/* A signal ends the wait and is seen above. */
 			wait_event_interruptible(cpu->wq, has_work(cpu));
+			lg_watch_halt(cpu, false);
 			continue;
 		}
 
-		handle_exit(cpu, lg_world_enter(cpu));
+		trace_lguest_enter(cpu);
+		vector = lg_world_enter(cpu);
+		trace_lguest_exit(cpu, vector);
+		handle_exit(cpu, vector);
 	}
 	lg_world_put(cpu);
+	lg_watch_pause(cpu, LG_ACCOUNT_LAUNCHER);
+	if (!err)
+		trace_lguest_notify(cpu);
+	lg_watch_end(cpu);
 	return err;
 }

@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 
 #include "shadow.h"
+#include "trace.h"
 
 /* How often a fill is begun anew here; then the Guest faults again, and the run loop has looked at signals. */
 #define MAX_TRIES	4
@@ -448,6 +449,8 @@ static void install_locked(struct lg_shadow *s, struct lg_cpu *cpu, const struct
 	lg_spage_zap(s, sp, slot);
 	map_leaf(s, sp, slot, t->gpa >> PAGE_SHIFT, frame, flags, t->entry[0]);
 	s->stats.fills++;
+	trace_lguest_shadow_fill(cpu, f->gva, t->gpa,
+				 flags & _PAGE_RW && frame & LG_FRAME_WRITABLE);
 	if (!t->leaf) {
 		sp->local |= !is_global(paging, t->entry[0]);
 		lg_shadow_prefill(s, cpu, sp, slot & ~(GROUP - 1), GROUP);

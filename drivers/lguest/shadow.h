@@ -68,11 +68,6 @@ struct lg_spage {
 	u16 low[LG_SLOTS];
 };
 
-struct lg_shadow_stats {
-	u64 fills, prefills, retries, frames, made, reused, syncs, invalidations;
-	u64 flushes_all, flushes_local, flushes_user, flushes_one;
-};
-
 struct lg_shadow {
 	struct lguest *lg;
 	struct list_head guests;	/* all shadows there are: shadow_page.c */

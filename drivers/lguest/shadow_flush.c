@@ -7,8 +7,8 @@
  * meant is found stale when it is used again, and compared then. TLBs are no matter: a vCPU flushes its own with each entry,
  * and other vCPUs' are the Guest's to flush.
  */
-
 #include "shadow.h"
+#include "trace.h"
 
 #define TOP_SPAN	(1ULL << lg_level_shift(LG_TOP_LEVEL + 1))
 
@@ -95,6 +95,7 @@ void lg_shadow_flush_all(struct lg_cpu *cpu)
 {
 	struct lg_shadow *s = cpu->lg->shadow;
 
+	trace_lguest_flush(cpu, LG_FLUSH_ALL, 0);
 	spin_lock(&s->lock);
 	flush_everything(s, cpu, false);
 	spin_unlock(&s->lock);
@@ -112,6 +113,7 @@ void lg_shadow_flush_user(struct lg_cpu *cpu)
 		return;
 	}
 
+	trace_lguest_flush(cpu, LG_FLUSH_USER, 0);
 	spin_lock(&s->lock);
 	s->user_flushed = ++s->gen;
 	s->stats.flushes_user++;
@@ -178,6 +180,7 @@ static void flush_gva(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gv
 	struct lg_spage *sp;
 	unsigned int slot;
 
+	trace_lguest_flush(cpu, LG_FLUSH_GVA, gva);
 	spin_lock(&s->lock);
 	s->gen++;
 	s->stats.flushes_one++;
@@ -247,6 +250,8 @@ int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush)
 	if (err)
 		return err;
 
+	if (flush)
+		trace_lguest_flush(cpu, LG_FLUSH_LOCAL, cr3);
 	spin_lock(&s->lock);
 	cpu->paging = paging;
 	if (flush)
@@ -273,6 +278,7 @@ int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer)
 	if (err)
 		return err;
 
+	trace_lguest_flush(cpu, LG_FLUSH_ALL, 0);
 	spin_lock(&s->lock);
 	cpu->paging = paging;
 	flush_everything(s, cpu, false);
@@ -300,6 +306,7 @@ static void zap_slots(struct lg_cpu *cpu, u64 table, u64 gva, unsigned int first
 	struct lg_shadow *s = cpu->lg->shadow;
 	struct lg_spage *sp;
 
+	trace_lguest_flush(cpu, LG_FLUSH_TABLE, table);
 	spin_lock(&s->lock);
 	s->gen++;
 	s->stats.flushes_one++;

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "shadow.h"
+#include "trace.h"
 
 /* Spare pages are made this many at once. */
 #define SPARE_BATCH	ARRAY_SIZE(((struct lg_shadow_spare *)NULL)->page)
@@ -100,6 +101,7 @@ void lg_spage_zap(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot)
 	if (!pte)
 		return;
 	WRITE_ONCE(sp->table[slot], 0);
+	s->stats.zaps++;
 	__clear_bit(slot, sp->present);
 	if (is_leaf(sp, pte)) {
 		list_remove(s, list_of_leaf(s, sp, slot), sp, slot);
@@ -402,6 +404,7 @@ static int invalidate_start(struct mmu_notifier *notifier, const struct mmu_noti
 	s->stats.invalidations++;
 	spin_unlock(&s->lock);
 
+	trace_lguest_shadow_zap(lg, first, last);
 	/* No new entry can be made from here on. */
 	zap_memory(s, first, last);
 	lg_world_flush_tlbs(lg);

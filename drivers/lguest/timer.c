@@ -7,7 +7,7 @@
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
 
-#include "lg.h"
+#include "watch.h"
 
 #define TIMER_LINE 0
 
@@ -20,13 +20,17 @@
  */
 void lg_raise_irq(struct lg_cpu *cpu, unsigned int line)
 {
+	trace_lguest_interrupt(cpu, line);
 	set_bit(line, &cpu->irqs_pending);
 	lg_kick(cpu);
 }
 
 static enum hrtimer_restart timer_fires(struct hrtimer *timer)
 {
-	lg_raise_irq(container_of(timer, struct lg_cpu, timer), TIMER_LINE);
+	struct lg_cpu *cpu = container_of(timer, struct lg_cpu, timer);
+
+	trace_lguest_timer(cpu, 0, true);
+	lg_raise_irq(cpu, TIMER_LINE);
 	return HRTIMER_NORESTART;
 }
 
@@ -48,6 +52,8 @@ void lg_timer_destroy(struct lg_cpu *cpu)
  */
 void lg_timer_set(struct lg_cpu *cpu, u32 ns)
 {
+	trace_lguest_timer(cpu, ns, false);
+	cpu->stats.timer_set += !!ns;
 	if (ns)
 		hrtimer_start(&cpu->timer, ns_to_ktime(ns), HRTIMER_MODE_REL);
 	else

@@ -449,6 +449,7 @@ static enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
 	for (;;) {
 		switch (deliver_one(cpu, &ev)) {
 		case DELIVERED:
+			lg_watch_inject(cpu, ev.vector, ev.has_error, ev.error, ev.interrupt);
 			return LG_RUN;
 		case DEAD:
 			return LG_LAUNCHER;

@@ -40,7 +40,7 @@
 #include <asm/tlbflush.h>
 #include <asm/traps.h>
 
-#include "lg.h"
+#include "watch.h"
 
 /* Not one of Linux's PCIDs, which end below 0x800 whatever the version (S7). */
 #define GUEST_PCID 0xf00
@@ -297,7 +297,7 @@ static void user_segments_back(const struct lg_world *world)
  * Into the loaded span: this CPU is the vCPU's until lg_world_put(), so what
  * depends on the CPU and on who ran there before is done here.
  */
-static void lg_world_load(struct lg_cpu *cpu)
+static noinline void lg_world_load(struct lg_cpu *cpu)
 {
 	kernel_fpu_begin();
 	fpu_in(cpu->world->fpu);
@@ -447,7 +447,9 @@ int lg_world_enter(struct lg_cpu *cpu)
 	struct lg_world *world = cpu->world;
 	struct lg_state *state = cpu->state;
 	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
+	struct lg_exit_record *record;
 	bool breakpoints;
+	u64 left;
 	u32 pkru;
 	int vector;
 
@@ -461,14 +463,9 @@ int lg_world_enter(struct lg_cpu *cpu)
 	}
 
 	state->host_cr3 = __native_read_cr3();
-	state->guest_cr3 = __sme_pa(world->top[view]);
-	if (cpu_feature_enabled(X86_FEATURE_PCID)) {
-		/*
-		 * Without bit 63 the load flushes all of the Guest's PCID (S7).
-		 */
+	state->guest_cr3 = world->cr3[view];
+	if (cpu_feature_enabled(X86_FEATURE_PCID))
 		state->host_cr3 |= CR3_KEEP_TLB;
-		state->guest_cr3 |= GUEST_PCID;
-	}
 	state->own_gdt.base = (u64)state->gdt[view];
 	state->host_ldt = store_ldt_selector();
 	state->aborted = 0;
@@ -489,7 +486,9 @@ int lg_world_enter(struct lg_cpu *cpu)
 	if (cpu->ts)
 		set_cr0_ts();
 
+	record = lg_watch_enter(cpu, view);
 	lg_switch(state);
+	left = rdtsc();
 
 	if (cpu->ts)
 		clear_cr0_ts();
@@ -506,8 +505,10 @@ int lg_world_enter(struct lg_cpu *cpu)
 	debug_store_on(world);
 
 	vector = state->aborted ? LG_EXIT_ABORTED : state->frame.vector & 0xff;
+	lg_watch_exit(cpu, state, record, vector, left);
 	if (vector == X86_TRAP_PF) {
 		cpu->exit_cr2 = native_read_cr2();
+		record->address = cpu->exit_cr2;
 	} else if (vector == X86_TRAP_DB) {
 		cpu->exit_dr6 = native_get_debugreg(6);
 		native_set_debugreg(6, DR6_RESERVED);
@@ -765,6 +766,14 @@ void lg_world_destroy(struct lg_cpu *cpu)
 	kfree(world->fpu);
 	kfree(world);
 	cpu->world = NULL;
+}
+
+/* Of the Host's memory, for what lg_world_init() makes. */
+u64 lg_world_bytes(struct lg_cpu *cpu)
+{
+	return LG_STATE_SIZE + sizeof(*cpu->world) +
+	       roundup_pow_of_two(fpu_size) +
+	       (u64)cpu->world->tables * PAGE_SIZE;
 }
 
 /* At module load: what is the same for all vCPUs. 0 or an errno. */

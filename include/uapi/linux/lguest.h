@@ -15,6 +15,9 @@
 
 #include <linux/types.h>
 
+/* Grows with each addition to this interface; nothing is ever taken away. Also in sysfs, as abi_version. */
+#define LGUEST_ABI_VERSION	1
+
 /*
  * base, pfn limit, pgdir, start.
  *
@@ -59,6 +62,15 @@
  * task. EINVAL: not inside a window. EBADF: no eventfd. EEXIST: the address has one. ESRCH, ENOSPC as above.
  */
 #define LHREQ_DOORBELL		11
+
+/*
+ * address, bytes: what the Guest is called by those who look at the Host; until then it has the name of the program
+ * that initialised it. 1 to LGUEST_NAME_MAX - 1 bytes of any text without control characters (EINVAL). From any task.
+ */
+#define LHREQ_NAME		12
+
+/* Bytes of a name, its NUL included. */
+#define LGUEST_NAME_MAX		64
 
 #define LGUEST_SPACE_MEMORY	0
 #define LGUEST_SPACE_PORT	1
