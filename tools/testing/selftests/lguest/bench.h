@@ -27,6 +27,16 @@ static int bench_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Prints what @rounds measurements of an operation found, in instructions. */
+static inline void bench_result(const char *name, const char *environment, long long *round, int rounds)
+{
+	qsort(round, rounds, sizeof(round[0]), bench_compare);
+	printf("{\"operation\": \"%s\", \"environment\": \"%s\", \"unit\": \"instructions\", ", name, environment);
+	printf("\"median\": %lld, \"min\": %lld, \"max\": %lld}\n",
+	       round[rounds / 2], round[0], round[rounds - 1]);
+	fflush(stdout);
+}
+
 /*
  * Times @count calls of @operation, BENCH_ROUNDS times after one that is not
  * counted, and prints instructions for one call.
@@ -42,11 +52,7 @@ static inline void bench(const char *name, const char *environment, void (*opera
 			operation();
 		round[i] = (bench_now() - start) / count;
 	}
-	qsort(round + 1, BENCH_ROUNDS, sizeof(round[0]), bench_compare);
-	printf("{\"operation\": \"%s\", \"environment\": \"%s\", \"unit\": \"instructions\", ", name, environment);
-	printf("\"median\": %lld, \"min\": %lld, \"max\": %lld}\n",
-	       round[1 + BENCH_ROUNDS / 2], round[1], round[BENCH_ROUNDS]);
-	fflush(stdout);
+	bench_result(name, environment, round + 1, BENCH_ROUNDS);
 }
 
 #endif /* BENCH_H */
