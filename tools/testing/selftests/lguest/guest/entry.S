@@ -43,6 +43,7 @@ trap_common:
 	pushl	%esp
 	call	guest_trap
 	addl	$4, %esp
+trap_return:
 	popal
 	popl	%gs
 	popl	%fs
@@ -74,7 +75,11 @@ guest_setjmp:
 	.globl	guest_longjmp
 guest_longjmp:
 	movl	4(%esp), %edx
-	movl	8(%esp), %eax
+	movl	8(%esp), %ebx
+	/* Whoever trapped may have had a stack segment of its own. */
+	movl	$KERNEL_DS, %eax
+	movl	%eax, %ss
+	movl	%ebx, %eax
 	movl	(%edx), %ebx
 	movl	4(%edx), %esi
 	movl	8(%edx), %edi
@@ -83,6 +88,12 @@ guest_longjmp:
 	movl	20(%edx), %ecx
 	movl	%ecx, (%esp)
 	ret
+
+/* void guest_return(struct trap_frame *frame): to where it says, the frame being on the stack to be used. */
+	.globl	guest_return
+guest_return:
+	movl	4(%esp), %esp
+	jmp	trap_return
 
 /* void guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss, u32 ax): the frame of an iret, and EAX. */
 	.globl	guest_enter_user

@@ -172,6 +172,13 @@ u32 guest_try(void (*function)(u32 argument), u32 argument, struct trap *trap);
 u32 guest_try_user(u32 ip, u32 sp, u32 flags, u32 ax, struct trap *trap);
 
 /*
+ * Goes on with all of these registers, at the level that CS has (SP and SS count at user level; at kernel
+ * level SP does, and must have room below it), until the first trap. *state is then what that left, with SP
+ * and SS in any case. Returns the vector.
+ */
+u32 guest_try_state(struct trap_frame *state);
+
+/*
  * A handler for a vector, which sees it before guest_try() does: true if it has dealt with it, and the
  * Guest goes on where it was. NULL for none.
  */

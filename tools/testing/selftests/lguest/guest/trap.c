@@ -10,6 +10,7 @@ extern char trap_stubs[], guest_iret[], user_trap_stack_top[];
 u32 guest_setjmp(u32 *save) __attribute__((returns_twice));
 void __attribute__((noreturn)) guest_longjmp(u32 *save, u32 value);
 void __attribute__((noreturn)) guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss, u32 ax);
+void __attribute__((noreturn)) guest_return(struct trap_frame *frame);
 void guest_trap(struct trap_frame *frame);
 void __attribute__((noreturn)) lguest_start(void *boot_params);
 
@@ -33,6 +34,7 @@ struct lguest_data lguest_data = {
 struct attempt {
 	u32 save[6];
 	struct trap *trap;
+	struct trap_frame *state;	/* or NULL: all that the trap left */
 	struct attempt *outer;
 };
 
@@ -79,6 +81,11 @@ void guest_trap(struct trap_frame *frame)
 		.ss = from_user ? frame->ss : 0,
 		.ax = frame->ax,
 	};
+	if (attempt->state) {
+		memcpy(attempt->state, frame, offsetof(struct trap_frame, sp));
+		attempt->state->sp = trap->sp;
+		attempt->state->ss = trap->ss;
+	}
 	guest_longjmp(attempt->save, 1);
 }
 
@@ -106,6 +113,33 @@ u32 guest_try_user(u32 ip, u32 sp, u32 flags, u32 ax, struct trap *trap)
 	}
 	attempt = here.outer;
 	return trap->vector;
+}
+
+/* Where a frame has to lie: at kernel level it ends where the stack is to begin. */
+static struct trap_frame *place_frame(struct trap_frame *frame)
+{
+	struct trap_frame *at;
+
+	if (frame->cs & 2)
+		return frame;
+	at = (void *)(frame->sp - offsetof(struct trap_frame, sp));
+	memcpy(at, frame, offsetof(struct trap_frame, sp));
+	return at;
+}
+
+u32 guest_try_state(struct trap_frame *state)
+{
+	struct trap trap;
+	struct attempt here = { .trap = &trap, .state = state, .outer = attempt };
+	struct trap_frame frame = *state;
+
+	trap.vector = NO_TRAP;
+	if (!guest_setjmp(here.save)) {
+		attempt = &here;
+		guest_return(place_frame(&frame));
+	}
+	attempt = here.outer;
+	return trap.vector;
 }
 
 void lguest_start(void *boot_params)
