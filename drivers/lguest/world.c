@@ -22,6 +22,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/cpu.h>
 #include <linux/gfp.h>
+#include <linux/jump_label.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
@@ -88,8 +89,9 @@ static gate_desc t_idt[LG_VECTORS] __page_aligned_bss;
 
 static u64 fpu_mask; /* state components that a 32-bit Guest can reach */
 static unsigned int fpu_size;
-static bool has_pebs,
-	has_bts; /* this CPU writes records through linear addresses */
+/* This CPU writes records through linear addresses: PEBS, BTS. */
+static DEFINE_STATIC_KEY_FALSE(has_debug_store);
+static bool has_pebs;
 static enum cpuhp_state cpuhp_state;
 
 static atomic64_t guest_ids;
@@ -346,24 +348,25 @@ void lg_world_put(struct lg_cpu *cpu)
  */
 static void debug_store_off(struct lg_world *world)
 {
+	if (!static_branch_unlikely(&has_debug_store))
+		return;
 	if (has_pebs) {
 		rdmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
 		if (world->pebs)
 			wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
 	}
-	if (has_bts) {
-		rdmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
-		if (world->debugctl & DEBUGCTL_STORES)
-			wrmsrq(MSR_IA32_DEBUGCTLMSR,
-			       world->debugctl & ~DEBUGCTL_STORES);
-	}
+	rdmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
+	if (world->debugctl & DEBUGCTL_STORES)
+		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl & ~DEBUGCTL_STORES);
 }
 
 static void debug_store_on(const struct lg_world *world)
 {
+	if (!static_branch_unlikely(&has_debug_store))
+		return;
 	if (has_pebs && world->pebs)
 		wrmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
-	if (has_bts && world->debugctl & DEBUGCTL_STORES)
+	if (world->debugctl & DEBUGCTL_STORES)
 		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
 }
 
@@ -474,7 +477,6 @@ int lg_world_enter(struct lg_cpu *cpu)
 	state->frame.cs |= 3;
 	state->frame.ss |= 3;
 	state->frame.ip = (u32)state->frame.ip;
-	state->frame.sp = (u32)state->frame.sp;
 
 	debug_store_off(world);
 	breakpoints = hw_breakpoint_active();
@@ -794,9 +796,10 @@ int lg_world_module_init(void)
 	fpu_size = ebx;
 
 	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL &&
-	    boot_cpu_has(X86_FEATURE_DS)) {
+	    boot_cpu_has(X86_FEATURE_DS) &&
+	    !rdmsrq_safe(MSR_IA32_DEBUGCTLMSR, &value)) {
 		has_pebs = !rdmsrq_safe(MSR_IA32_PEBS_ENABLE, &value);
-		has_bts = !rdmsrq_safe(MSR_IA32_DEBUGCTLMSR, &value);
+		static_branch_enable(&has_debug_store);
 	}
 
 	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online",
