@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The `lguest` command with real Guests (guests/command.c): what it ends with, what
+# it says, its devices over the Host's windows, doorbells and interrupts, its verbs.
+#
+# lguest-host: timeout=300
+
+here=$(dirname "$0")
+guest=$here/command.c0000000.elf
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+number=0 failed=0
+
+# report NAME: the status of the command before is the verdict
+report()
+{
+	status=$?
+	number=$((number + 1))
+	if [ $status = 0 ]; then
+		echo "ok $number $1"
+	else
+		echo "# status $status"
+		sed 's/^/# /' "$tmp/out" "$tmp/err" | head -n 20
+		echo "not ok $number $1"
+		failed=1
+	fi
+}
+
+# run STATUS ARGUMENT...: lguest run ends with it; its output is in $tmp
+run()
+{
+	want=$1
+	shift
+	lguest run -m 16 -k "$guest" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	[ $got = "$want" ] || { echo "# status $got instead of $want"; return 1; }
+}
+
+# says TEXT: the sentence on standard error, on one line of its own
+says()
+{
+	grep -q "$1" "$tmp/err"
+}
+
+# until COMMAND...: true soon, or false after a long time
+until_true()
+{
+	for i in $(seq 300); do
+		"$@" 2>/dev/null && return
+		sleep 0.1
+	done
+	return 1
+}
+
+disk()
+{
+	dd if=/dev/zero of="$tmp/disk" bs=1M count=8 2>/dev/null
+}
+
+echo "TAP version 13"
+echo "1..22"
+
+run 0; report "powers off: 0"
+run 1 -p crash && says "the guest crashed: on purpose"; report "crash: 1, with its words"
+run 1 -p die && says "the guest was ended: "; report "breaks a rule: 1, with the Host's sentence"
+run 0 -p "notify flood" && [ "$(head -c 12 "$tmp/out")" = "early words" ] &&
+	[ "$(tail -c 20000 "$tmp/out" | md5sum)" = "$(yes 0123456789abcdef | tr -d '\n' | head -c 20000 | md5sum)" ]
+report "early words, and 20,000 bytes over the serial port"
+
+run 2 -k "$tmp/none" && says "$tmp/none: No such file"; report "no kernel: 2"
+run 2 -k /bin/busybox && says "a 64-bit kernel"; report "64-bit kernel: 2"
+run 2 -i /bin/busybox -m 1 && says "an initrd of .* does not fit"; report "too little memory: 2"
+run 2 -d "$tmp/none" && says "$tmp/none: No such file"; report "no disk: 2"
+run 2 --frob && says "no such option" && run 2 extra && says "without an option"; report "odd arguments: 2"
+(chmod 600 /dev/lguest; exec su nobody -s /bin/sh -c "lguest run -m 16 -k $guest") >"$tmp/out" 2>"$tmp/err"
+[ $? = 3 ] && says "join the group lguest"; report "no rights: 3, and what to do"
+
+for bar in memory io; do
+	disk
+	run 0 --pci-bar $bar -d "$tmp/disk" -p disk && grep -q "disk ok" "$tmp/out"
+	report "4 MiB written and read, BAR of $bar"
+	run 0 --pci-bar $bar --rng -p rng && grep -q "rng ok" "$tmp/out"
+	report "entropy, BAR of $bar"
+done
+
+disk
+run 0 -d "$tmp/disk" -p thrice && [ "$(grep -c start "$tmp/out")" = 3 ]; report "restarts, from scratch each time"
+disk
+run 0 -d "$tmp/disk" -p thrice --no-reboot && [ "$(grep -c start "$tmp/out")" = 1 ]; report "--no-reboot"
+
+# Both ways at once; what comes back is what went in.
+seq 1 20000 | head -c 60000 >"$tmp/in"
+{ cat "$tmp/in"; printf '\004'; } | lguest run -m 16 -k "$guest" -p echo >"$tmp/out" 2>"$tmp/err" &&
+	cmp "$tmp/in" "$tmp/out"
+report "60,000 bytes through the console and back"
+head -c 8000 "$tmp/in" >"$tmp/less"
+{ cat "$tmp/less"; printf '\004'; } | lguest run -m 16 -k "$guest" -p serial >"$tmp/out" 2>"$tmp/err" &&
+	cmp "$tmp/less" "$tmp/out"
+report "8,000 bytes through the serial port and back"
+
+lguest run -m 16 --name one -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err" </dev/null &
+until_true grep -q spinning "$tmp/out" &&
+	! lguest run -m 16 --name one -k "$guest" 2>"$tmp/err" && says "a guest of that name is running" &&
+	lguest pause one && lguest resume one && lguest stop one && wait $! &&
+	! lguest stop one 2>"$tmp/err" && says "no guest of that name"
+report "one name, one guest; pause, resume, stop"
+
+# second: the process that holds the Guest, a child of the first
+second() { ps -o pid,ppid | awk -v p="$1" '$2 == p { print $1 }'; }
+: >"$tmp/out"
+lguest run -m 16 -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err" </dev/null &
+first=$!
+until_true grep -q spinning "$tmp/out"
+kill -9 "$(second $first)"
+wait $first
+[ $? = 3 ] && says "was killed"
+report "the guest's process killed: 3"
+
+: >"$tmp/out"
+lguest run -m 16 -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err" </dev/null &
+first=$!
+until_true grep -q spinning "$tmp/out"
+held=$(second $first)
+kill -9 $first
+until_true [ ! -e "/proc/$held" ]
+report "its keeper killed: it ends too"
+
+# Each digit is a FLUSH that came back: those sectors are in the file.
+disk
+: >"$tmp/out"
+lguest run -m 16 -k "$guest" -d "$tmp/disk" -p flushes >"$tmp/out" 2>"$tmp/err" </dev/null &
+first=$!
+until_true sh -c "[ \$(wc -c <$tmp/out) -ge 50 ]"
+kill -STOP "$(second $first)"
+kill -CONT "$(second $first)"
+kill -9 "$(second $first)"
+wait $first
+flushed=$(wc -c <"$tmp/out")
+[ "$flushed" -ge 50 ] && good=1 n=0 || good=0
+while [ $good = 1 ] && [ $n -lt "$flushed" ] && [ $n -lt 250 ]; do
+	byte=$(dd if="$tmp/disk" bs=512 skip=$n count=1 2>/dev/null | od -An -tu1 -N1 | tr -d ' ')
+	[ "$byte" = $((1 + n % 255)) ] || good=0
+	n=$((n + 1))
+done
+[ $good = 1 ]
+report "killed: nothing that was flushed is lost"
+
+[ $failed = 0 ]
