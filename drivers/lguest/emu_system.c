@@ -397,16 +397,13 @@ static int invlpg(struct lg_cpu *cpu, const struct lg_insn *insn)
 	return 0;
 }
 
-/* XSETBV: the components stay those that the Host saves; a Guest may ask for some of them. */
 static int xsetbv(struct lg_cpu *cpu)
 {
 	u64 value = (u64)lg_emu_reg(cpu, DX, 4) << 32 | lg_emu_reg(cpu, AX, 4);
-	u32 leaf[4] = { 0xd, 0 };
 
 	if (!(cpu->paging.cr4 & LG_CR4_OSXSAVE))
 		return invalid_opcode(cpu);
-	lg_cpuid(leaf);
-	if (cpu->user || lg_emu_reg(cpu, CX, 4) || !(value & 1) || value & ~(u64)leaf[0])
+	if (cpu->user || lg_emu_reg(cpu, CX, 4) || lg_world_set_xcr0(cpu, value))
 		return general_protection(cpu);
 	return 0;
 }

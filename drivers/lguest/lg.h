@@ -386,6 +386,8 @@ void lg_world_put(struct lg_cpu *cpu);
 #define LG_EXIT_KICKED	0x100
 #define LG_EXIT_ABORTED	0x101
 int lg_world_enter(struct lg_cpu *cpu);
+/* XSETBV: 0, or -EINVAL where the processor would refuse or the host has none. The vCPU is not loaded afterwards. */
+int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0);
 /* A vector of the host's own: no exception, and no gate that a Guest may use by INT. */
 static inline bool lg_host_vector(int vector)
 {

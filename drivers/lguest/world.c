@@ -78,6 +78,7 @@ struct lg_world {
 	u64 *low[LG_VIEWS]; /* four entries of 1 GiB: shadow.c's */
 	u64 guest_id; /* of the Guest, unique since the module was loaded */
 	void *fpu; /* XSAVE area, standard format */
+	u64 xcr0; /* state components that the Guest has switched on */
 	u16 ds, es, fs; /* the Launcher\'s, while loaded */
 	u64 fs_base;
 	u64 pebs, debugctl; /* what debug_store_off() has put aside */
@@ -89,6 +90,7 @@ static gate_desc t_idt[LG_VECTORS] __page_aligned_bss;
 
 static u64 fpu_mask; /* state components that a 32-bit Guest can reach */
 static unsigned int fpu_size;
+static u64 host_xcr0;
 /* This CPU writes records through linear addresses: PEBS, BTS. */
 static DEFINE_STATIC_KEY_FALSE(has_debug_store);
 static bool has_pebs;
@@ -184,6 +186,52 @@ static void fpu_out(void *area)
 		     :
 		     : "r"(area), "a"((u32)fpu_mask), "d"((u32)(fpu_mask >> 32))
 		     : "memory");
+}
+
+/*
+ * Which components there are is the Guest's choice while it is loaded: CPUID,
+ * XGETBV and XSAVE show it, and none of them traps. The others keep the state
+ * that fpu_in() gave them; so both ways are gone under the host's XCR0.
+ */
+static void set_xcr0(u64 from, u64 to)
+{
+	if (from != to)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, to);
+}
+
+/* SDM vol. 1, 13.3: whatever else is set is a fault. */
+static bool xcr0_valid(u64 xcr0)
+{
+	const u64 mpx = XFEATURE_MASK_BNDREGS | XFEATURE_MASK_BNDCSR;
+	const u64 known = XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | mpx |
+			  XFEATURE_MASK_AVX512 | XFEATURE_MASK_PKRU;
+
+	if (xcr0 & ~(known & host_xcr0) || !(xcr0 & XFEATURE_MASK_FP))
+		return false;
+	if (xcr0 & XFEATURE_MASK_YMM && !(xcr0 & XFEATURE_MASK_SSE))
+		return false;
+	if (xcr0 & mpx && (xcr0 & mpx) != mpx)
+		return false;
+	return !(xcr0 & XFEATURE_MASK_AVX512) ||
+	       ((xcr0 & XFEATURE_MASK_AVX512) == XFEATURE_MASK_AVX512 &&
+		xcr0 & XFEATURE_MASK_YMM);
+}
+
+/**
+ * lg_world_set_xcr0() - the Guest chooses its state components
+ * @cpu: vCPU of the running task; is not loaded afterwards
+ * @xcr0: as XSETBV has it
+ *
+ * Return: 0, or -EINVAL if the processor would refuse it or the host does not
+ * have it.
+ */
+int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0)
+{
+	if (!xcr0_valid(xcr0))
+		return -EINVAL;
+	lg_world_put(cpu);
+	cpu->world->xcr0 = xcr0;
+	return 0;
 }
 
 /* ---- Kicks and TLBs ---- */
@@ -303,6 +351,7 @@ static noinline void lg_world_load(struct lg_cpu *cpu)
 {
 	kernel_fpu_begin();
 	fpu_in(cpu->world->fpu);
+	set_xcr0(host_xcr0, cpu->world->xcr0);
 #ifdef X86_FEATURE_USER_SHSTK
 	/*
 	 * The Guest has no shadow stack. The Launcher's setting is part of its
@@ -337,6 +386,7 @@ void lg_world_put(struct lg_cpu *cpu)
 
 	WRITE_ONCE(cpu->host_cpu, -1);
 	user_segments_back(cpu->world);
+	set_xcr0(cpu->world->xcr0, host_xcr0);
 	fpu_out(cpu->world->fpu);
 	cpu->loaded = false;
 	kernel_fpu_end();
@@ -742,6 +792,7 @@ int lg_world_init(struct lg_cpu *cpu)
 	world->facts_of = -1;
 	world->guest_id = atomic64_inc_return(&guest_ids);
 	world->fpu = new_fpu();
+	world->xcr0 = XFEATURE_MASK_FP;
 	cpu->state = (struct lg_state *)__get_free_pages(
 		GFP_KERNEL_ACCOUNT | __GFP_ZERO, LG_STATE_ORDER);
 	if (!world->fpu || !cpu->state)
@@ -790,8 +841,8 @@ int lg_world_module_init(void)
 		set_gate(&t_idt[vector], vector, __KERNEL_CS, 0, 0);
 
 	/* PKRU is switched apart; tiles cannot be used outside 64-bit mode. */
-	fpu_mask = xgetbv(XCR_XFEATURE_ENABLED_MASK) &
-		   ~(XFEATURE_MASK_PKRU | XFEATURE_MASK_XTILE);
+	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	fpu_mask = host_xcr0 & ~(XFEATURE_MASK_PKRU | XFEATURE_MASK_XTILE);
 	cpuid_count(CPUID_XSTATE, 0, &eax, &ebx, &ecx, &edx);
 	fpu_size = ebx;
 

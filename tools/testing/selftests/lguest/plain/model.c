@@ -189,6 +189,11 @@ void lg_cpuid(u32 reg[4])
 	reg[3] = 0x33333333;
 }
 
+int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0)
+{
+	return xcr0 & 1 ? 0 : -EINVAL;
+}
+
 /* ---- Start ---- */
 
 void model_start(struct model *m)

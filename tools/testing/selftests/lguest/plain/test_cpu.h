@@ -90,5 +90,6 @@ __attribute__((format(printf, 2, 3))) enum lg_next lg_kill(struct lg_cpu *cpu, c
 void lg_wall_clock(u32 time[2]);
 u64 lg_rdtsc(void);
 void lg_cpuid(u32 reg[4]);
+int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0);
 
 #endif /* LGUEST_TEST_CPU_H */
