@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Differences between the kernels that lguest is built for, 6.1 to the newest,
- * for C; compat-asm.h has those of assembly. Nowhere else is LINUX_VERSION_CODE
+ * for C; compat-asm.S has those of assembly. Nowhere else is LINUX_VERSION_CODE
  * asked.
  */
 #ifndef _LGUEST_COMPAT_H

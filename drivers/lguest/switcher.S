@@ -42,7 +42,7 @@
 #include <asm/msr-index.h>
 #include <asm/segment.h>
 
-#include "compat-asm.h"
+#include "compat-asm.S"
 #include "switcher.h"
 #include "switcher-offsets.h"
 
