@@ -26,6 +26,9 @@ modules: ## build lguest.ko for HOST_KERNEL, in build/RELEASE/drivers/lguest
 check: ## build module and selftests, run them in the emulated host: the test command
 	@TESTS="$$LGUEST_TESTS" scripts/check
 
+check-long: ## the same with every test's full count of rounds: hours
+	@TESTS="$$LGUEST_TESTS" LGUEST_TEST_LONG=1 scripts/check
+
 run: ## the main job; for now: load the module in the emulated host and look at it
 	@scripts/kbuild modules >&2
 	@scripts/tools
@@ -73,7 +76,7 @@ checkpatch: ## the kernel's checkpatch.pl --strict over all C and assembly
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules check run host bench fuzz tools modules_install install sparse checkpatch clean
+.PHONY: help modules check check-long run host bench fuzz tools modules_install install sparse checkpatch clean
 
 #H
 #H Variables of host, run, check and bench:

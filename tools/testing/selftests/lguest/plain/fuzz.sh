@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Each fuzz target of fuzz/ for LGUEST_FUZZ_SECONDS (20), from its seed corpus; a
+# Each fuzz target of fuzz/ for LGUEST_FUZZ_SECONDS, from its seed corpus; a
 # finding is a failure, and the input that makes it is kept. `make fuzz SECONDS=n`
 # runs it for longer. A target given as argument is run alone.
 #
 # lguest-host: timeout=600
 
 here=$(dirname "$0")
-seconds=${LGUEST_FUZZ_SECONDS:-20}
+seconds=${LGUEST_FUZZ_SECONDS:-${LGUEST_TEST_LONG:+300}}
+seconds=${seconds:-5}
 targets=("$@")
 [ $# -gt 0 ] || targets=(emulate segments walk image devices)
 
