@@ -290,8 +290,7 @@ void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
 bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries);
 /*
  * The Host's page behind a gfn inside memory, with a reference; NULL if the Launcher's memory does not allow it. For a
- * write it is writable. For a read it is made writable too if *writable asks so and that breaks no sharing; *writable
- * tells.
+ * write it is writable; for a read *writable tells whether it happens to be.
  */
 struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable);
 /*
@@ -299,6 +298,12 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
  * touched, unmapped. May sleep. The Guest must be kept from going away (debugfs.h).
  */
 int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len);
+/*
+ * Are the LG_LARGE_PAGES frames from gfn on, a multiple of that, and inside memory, writable and one behind the other in
+ * the Host's memory, aligned like a huge page? Does not sleep.
+ */
+bool lg_mem_contiguous(struct lg_cpu *cpu, u64 gfn);
+#define LG_LARGE_PAGES		512
 
 /* ---- shadow.c, shadow_page.c. By the vCPU's task; may sleep, and then puts the vCPU, unless said otherwise. ---- */
 int lg_shadow_module_init(void);

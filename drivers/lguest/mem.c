@@ -11,6 +11,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
@@ -277,8 +278,9 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
 	if (unlikely(current->mm != cpu->lg->mm))
 		return NULL;
 
-	/* With page faults off these get what is mapped, and break no sharing (COW, KSM, zero page) for a read. */
-	if (*writable && get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1)
+	/* These get what is mapped, and break no sharing (COW, KSM, zero page) for a read. */
+	*writable = true;
+	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) == 1)
 		return page;
 	if (!write) {
 		*writable = false;
@@ -324,6 +326,32 @@ int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len)
 	mmap_read_unlock(mm);
 	mmput(mm);
 	return err;
+}
+
+bool lg_mem_contiguous(struct lg_cpu *cpu, u64 gfn)
+{
+	unsigned long hva = cpu->lg->base + (gfn << PAGE_SHIFT), pfn;
+	struct page **page;
+	int got, i;
+	bool good;
+
+	if (unlikely(current->mm != cpu->lg->mm))
+		return false;
+	page = kmalloc_array(LG_LARGE_PAGES, sizeof(*page), GFP_NOWAIT | __GFP_NOWARN);
+	if (!page)
+		return false;
+	got = get_user_pages_fast_only(hva, LG_LARGE_PAGES, FOLL_WRITE, page);
+	good = got == LG_LARGE_PAGES;
+	if (good) {
+		pfn = page_to_pfn(page[0]);
+		good = pfn % LG_LARGE_PAGES == 0;
+		for (i = 1; good && i < LG_LARGE_PAGES; i++)
+			good = page_to_pfn(page[i]) == pfn + i;
+	}
+	for (i = 0; i < got; i++)
+		put_page(page[i]);
+	kfree(page);
+	return good;
 }
 
 /* Every byte of the region is mapped, and may be written. Its pages may come later. */

@@ -123,14 +123,12 @@ static u64 walk_flags(const struct lg_paging *paging, enum lg_view view, const s
 	return flags_of(paging, view, t->entry[index], index == t->leaf);
 }
 
-/* All levels of the Guest together allow writing; with `now`, without another look at its tables (dirty is set). */
-static bool may_write(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t, bool now)
+/* All levels of the Guest together allow writing, without another look at its tables: dirty is set. */
+static bool may_write(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t)
 {
 	if (t->leaf == LG_LEAF_NONE)
 		return true;
-	if (now && !(t->entry[t->leaf] & LG_PTE_DIRTY))
-		return false;
-	return t->writable || ignores_wp(paging, view);
+	return t->entry[t->leaf] & LG_PTE_DIRTY && (t->writable || ignores_wp(paging, view));
 }
 
 static bool is_global(const struct lg_paging *paging, u64 entry)
@@ -245,9 +243,9 @@ static void is_fresh(struct lg_shadow *s, struct lg_spage *sp)
 }
 
 /* The Guest's entry is the one that the slot was made of. (Of PAE and above, NX is not part of the frame.) */
-static bool same_entry(const struct lg_spage *sp, unsigned int slot, u64 entry)
+static bool same_entry(u64 entry, u32 gfn, u16 low)
 {
-	return (entry & ~LG_PTE_NX) >> PAGE_SHIFT == sp->gfn[slot] && low_bits(entry) == sp->low[slot];
+	return (entry & ~LG_PTE_NX) >> PAGE_SHIFT == gfn && low_bits(entry) == low;
 }
 
 /* The entry changed: keeps what it still allows, less where it allows less. */
@@ -286,12 +284,18 @@ static void sync_table(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage 
 		for (; bits; bits &= bits - 1) {
 			i = __ffs(bits);
 			global &= entry[i];
-			if (mode_changed || !same_entry(sp, base + i, entry[i]))
+			if (mode_changed || !same_entry(entry[i], sp->gfn[base + i], sp->low[base + i]))
 				sync_leaf(s, &cpu->paging, sp, base + i, entry[i]);
 		}
 	}
 	sp->local = !is_global(&cpu->paging, global);
 	is_fresh(s, sp);
+}
+
+/* The gfn in the Guest's entry that a large leaf was made of: the second half of a 4 MiB page is 2 MiB further. */
+static u32 large_gfn(const struct lg_spage *sp, unsigned int slot)
+{
+	return sp->gfn[slot] - (sp->key.format == LG_FMT_2LEVEL && slot & 1 ? LG_SLOTS : 0);
 }
 
 /* Does a slot above the lowest level, whose entry changed, still hold what that asks for? */
@@ -306,48 +310,67 @@ static bool allows_above(const struct lg_paging *paging, const struct lg_spage *
 	if ((old ^ flags_of(paging, sp->key.view, entry, large)) & LG_RIGHTS)
 		return false;
 	gfn = gpa >> PAGE_SHIFT;
-	/* The second half of a 4 MiB page. */
+	if (old & _PAGE_PSE)
+		return large && large_gfn(sp, slot) == gfn;
 	if (large && sp->key.format == LG_FMT_2LEVEL && slot & 1)
 		gfn += LG_SLOTS;
-	if (old & _PAGE_PSE)
-		return large && sp->gfn[slot] == gfn;
 	child = spage_of_pte(old);
 	return child->key.direct == large && child->key.gfn == gfn;
 }
 
-/* The same for a page of level 2, which starts at gva. What it leads to is compared if it was used lately. */
+/*
+ * A slot of a page of level 2, which starts at gva: is what it leads to fresh? A page is compared if it was used lately
+ * and if that was not done for many others already.
+ */
+static bool sync_child(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, unsigned int slot, u64 gva,
+		       unsigned int *synced)
+{
+	u64 pte = sp->table[slot];
+	struct lg_spage *child;
+
+	if (pte & _PAGE_PSE)
+		return true;
+	child = spage_of_pte(pte);
+	if (!child_stale(s, cpu, child, gva + ((u64)slot << lg_level_shift(sp->key.level))))
+		return true;
+	if (!(pte & _PAGE_ACCESSED) || *synced == SYNC_CHILDREN)
+		return false;
+	++*synced;
+	sync_table(s, cpu, child);
+	WRITE_ONCE(sp->table[slot], pte & ~(u64)_PAGE_ACCESSED);
+	return true;
+}
+
+/* Compares a page of level 2, which starts at gva, with the Guest's table; and so what it leads to. */
 static void sync_directory(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva)
 {
+	/* Slots that one of the Guest's entries has, as a shift. */
+	unsigned int halves = sp->key.format == LG_FMT_2LEVEL, synced = 0;
 	bool mode_changed = sp->fresh < s->mode_changed;
-	unsigned int slot, synced = 0;
-	struct lg_spage *child;
-	u64 entry, old;
+	u64 entry[BITS_PER_LONG];
 
-	for_each_set_bit(slot, sp->present, LG_SLOTS) {
-		u64 at = gva + ((u64)slot << lg_level_shift(sp->key.level));
+	for (unsigned int base = 0; base < LG_SLOTS; base += BITS_PER_LONG) {
+		unsigned long bits = sp->present[base / BITS_PER_LONG];
 
-		old = sp->table[slot];
-		if (!peek(cpu, sp, slot, 1, &entry)) {
-			lg_spage_zap(s, sp, slot);
+		if (!bits)
+			continue;
+		if (!peek(cpu, sp, base, BITS_PER_LONG >> halves, entry)) {
+			lg_spage_zap_range(s, sp, base, base + BITS_PER_LONG);
 			continue;
 		}
-		if (mode_changed || old & _PAGE_PSE || !same_entry(sp, slot, entry)) {
-			if (!allows_above(&cpu->paging, sp, slot, entry)) {
+		for (; bits; bits &= bits - 1) {
+			unsigned int slot = base + __ffs(bits);
+			u64 now = entry[__ffs(bits) >> halves];
+			u32 gfn = sp->table[slot] & _PAGE_PSE ? large_gfn(sp, slot) : sp->gfn[slot];
+
+			if ((mode_changed || !same_entry(now, gfn, sp->low[slot])) &&
+			    !allows_above(&cpu->paging, sp, slot, now)) {
 				lg_spage_zap(s, sp, slot);
 				continue;
 			}
-			sp->low[slot] = low_bits(entry);
-		}
-		if (old & _PAGE_PSE)
-			continue;
-		child = spage_of_pte(old);
-		if (!child_stale(s, cpu, child, at))
-			continue;
-		if (old & _PAGE_ACCESSED && synced++ < SYNC_CHILDREN) {
-			sync_table(s, cpu, child);
-			WRITE_ONCE(sp->table[slot], old & ~(u64)_PAGE_ACCESSED);
-		} else {
-			lg_spage_zap(s, sp, slot);
+			sp->low[slot] = low_bits(now);
+			if (!sync_child(s, cpu, sp, slot, gva, &synced))
+				lg_spage_zap(s, sp, slot);
 		}
 	}
 	is_fresh(s, sp);
@@ -421,19 +444,27 @@ struct fill {
 	struct lg_translation t;
 	struct page *page;		/* got for it, or NULL if the frame was known */
 	bool writable;			/* the page is */
+	bool tried;			/* whether it is part of a huge page was found out: */
+	bool large;			/* it is, or was known to be; a large page of the Guest's is behind it, too */
 };
 
+static bool access_ok_for(const struct fill *f, u64 frame)
+{
+	return frame & LG_FRAME_KNOWN && (frame & LG_FRAME_WRITABLE || !(f->access & LG_PF_WRITE));
+}
+
+/* The entry for a fill, of 4 KiB or, large, of 2 MiB. */
 static void install_locked(struct lg_shadow *s, struct lg_cpu *cpu, const struct fill *f, u64 frame)
 {
+	const unsigned int leaf_level = f->large ? 2 : 1, slot = lg_slot(f->gva, leaf_level);
 	const struct lg_paging *paging = &cpu->paging;
 	const struct lg_translation *t = &f->t;
-	unsigned int slot = lg_slot(f->gva, 1);
+	u64 flags, gfn = t->gpa >> PAGE_SHIFT;
 	union lg_spage_key key;
 	struct lg_spage *sp;
-	u64 flags;
 
 	sp = top_page(s, cpu, f->view, f->gva);
-	for (unsigned int level = LG_TOP_LEVEL; level > 1; level--) {
+	for (unsigned int level = LG_TOP_LEVEL; level > leaf_level; level--) {
 		/* entry[i] stands in the table of level i + 1. */
 		if (t->leaf < level - 1)
 			key = lg_table_key(paging, f->view, t->table[level - 2], f->gva, level - 1);
@@ -443,18 +474,37 @@ static void install_locked(struct lg_shadow *s, struct lg_cpu *cpu, const struct
 				t->entry[level - 1]);
 	}
 
-	flags = walk_flags(paging, f->view, t, 0);
-	if (!may_write(paging, f->view, t, true))
+	flags = walk_flags(paging, f->view, t, leaf_level - 1);
+	if (!may_write(paging, f->view, t))
 		flags &= ~(u64)LG_WRITE_FLAGS;
 	lg_spage_zap(s, sp, slot);
-	map_leaf(s, sp, slot, t->gpa >> PAGE_SHIFT, frame, flags, t->entry[0]);
 	s->stats.fills++;
 	trace_lguest_shadow_fill(cpu, f->gva, t->gpa,
 				 flags & _PAGE_RW && frame & LG_FRAME_WRITABLE);
+	if (f->large) {
+		map_leaf(s, sp, slot, gfn & ~(u64)(LG_SLOTS - 1), frame, flags | _PAGE_PSE, t->entry[1]);
+		return;
+	}
+	map_leaf(s, sp, slot, gfn, frame, flags, t->entry[0]);
 	if (!t->leaf) {
 		sp->local |= !is_global(paging, t->entry[0]);
 		lg_shadow_prefill(s, cpu, sp, slot & ~(GROUP - 1), GROUP);
 	}
+}
+
+/* Keeps what was found out of a frame; with the lock, and nothing having come between. */
+static void know_frame(struct lg_shadow *s, const struct fill *f, u64 gfn)
+{
+	u64 *large = &s->frame_large[gfn / LG_SLOTS], pa = page_to_phys(f->page);
+
+	s->frame[gfn] = pa | LG_FRAME_KNOWN | (f->writable ? LG_FRAME_WRITABLE : 0);
+	s->stats.frames++;
+	if (!f->tried)
+		return;
+	if (f->large)
+		*large = (pa & PMD_MASK) | LG_FRAME_KNOWN | LG_FRAME_WRITABLE;
+	else
+		*large = LG_FRAME_SMALL;
 }
 
 /* False: something came between, nothing was done. */
@@ -469,19 +519,52 @@ static bool install(struct lg_cpu *cpu, const struct fill *f)
 		s->stats.retries++;
 		goto out;
 	}
-	if (f->page) {
-		s->frame[gfn] = page_to_phys(f->page) | LG_FRAME_KNOWN | (f->writable ? LG_FRAME_WRITABLE : 0);
-		s->stats.frames++;
-	}
-	frame = s->frame[gfn];
+	if (f->page)
+		know_frame(s, f, gfn);
+	frame = f->large ? s->frame_large[gfn / LG_SLOTS] : s->frame[gfn];
 	/* Not so any more, if it was when the fill began. */
-	if (!frame || (f->access & LG_PF_WRITE && !(frame & LG_FRAME_WRITABLE)))
+	if (!access_ok_for(f, frame))
 		goto out;
 	install_locked(s, cpu, f, frame);
 	done = true;
 out:
 	spin_unlock(&s->lock);
 	return done;
+}
+
+/*
+ * Can the 2 MiB around this gfn be one entry? They are inside memory, the Launcher's address is as aligned as the
+ * Guest's, and the page that was got is part of a huge one: then it pays to look at all of it.
+ */
+static bool find_large(struct lg_cpu *cpu, struct fill *f, u64 gfn)
+{
+	const struct lguest *lg = cpu->lg;
+	u64 first = gfn & ~(u64)(LG_SLOTS - 1);
+
+	if (f->tried || !f->writable || lg->base & ~PMD_MASK || first + LG_SLOTS > lg->pfn_limit ||
+	    READ_ONCE(lg->shadow->frame_large[gfn / LG_SLOTS]) ||
+	    compound_order(compound_head(f->page)) < PMD_SHIFT - PAGE_SHIFT)
+		return false;
+	f->tried = true;
+	return lg_mem_contiguous(cpu, first);
+}
+
+/* The frame for a fill, if it is not known: f->page, f->large. False: the Launcher's memory does not have it. */
+static bool find_frame(struct lg_cpu *cpu, struct fill *f, u64 gfn)
+{
+	const struct lg_shadow *s = cpu->lg->shadow;
+
+	f->page = NULL;
+	f->tried = false;
+	f->large = f->t.leaf && access_ok_for(f, READ_ONCE(s->frame_large[gfn / LG_SLOTS]));
+	if (f->large || access_ok_for(f, READ_ONCE(s->frame[gfn])))
+		return true;
+	f->page = lg_mem_page(cpu, gfn, f->access & LG_PF_WRITE, &f->writable);
+	if (!f->page)
+		return false;
+	if (f->t.leaf)
+		f->large = find_large(cpu, f, gfn);
+	return true;
 }
 
 enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa)
@@ -492,7 +575,6 @@ enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u6
 		.view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL,
 	};
 	struct lguest *lg = cpu->lg;
-	u64 gfn, frame;
 	bool done;
 	int err;
 
@@ -509,18 +591,8 @@ enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u6
 			*gpa = f.t.gpa;
 			return LG_SHADOW_DEVICE;
 		}
-		if (lg_spage_top_up(cpu))
+		if (lg_spage_top_up(cpu) || !find_frame(cpu, &f, f.t.gpa >> PAGE_SHIFT))
 			return LG_SHADOW_GONE;
-
-		f.page = NULL;
-		gfn = f.t.gpa >> PAGE_SHIFT;
-		frame = READ_ONCE(lg->shadow->frame[gfn]);
-		if (!frame || (f.access & LG_PF_WRITE && !(frame & LG_FRAME_WRITABLE))) {
-			f.writable = may_write(&cpu->paging, f.view, &f.t, false);
-			f.page = lg_mem_page(cpu, gfn, f.access & LG_PF_WRITE, &f.writable);
-			if (!f.page)
-				return LG_SHADOW_GONE;
-		}
 		done = install(cpu, &f);
 		if (f.page)
 			put_page(f.page);

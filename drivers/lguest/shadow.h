@@ -104,6 +104,7 @@ struct lg_shadow {
 	 * Pages are not held by it. Bit 0: known, bit 1: writable.
 	 */
 	u64 *frame;
+	u64 *frame_large;		/* by gfn / 512: the same if 512 frames are one huge page; bit 2: they are not */
 	u32 *rmap;			/* by gfn: first entry that maps it, 0: none */
 	u32 *rmap_large;		/* by gfn / 512: 2 MiB entries */
 
@@ -112,6 +113,7 @@ struct lg_shadow {
 
 #define LG_FRAME_KNOWN		BIT_ULL(0)
 #define LG_FRAME_WRITABLE	BIT_ULL(1)
+#define LG_FRAME_SMALL		BIT_ULL(2)
 
 static inline u32 entry_of(const struct lg_spage *sp, unsigned int slot)
 {

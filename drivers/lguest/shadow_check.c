@@ -62,10 +62,8 @@ static void check_leaf(struct check *c, const struct lg_spage *sp, unsigned int 
 		complain(c, "page %u slot %u: direct, but of gfn %#x", sp->id, slot, gfn);
 	if (!listed(s, sp, slot, large ? s->rmap_large[gfn / LG_SLOTS] : s->rmap[gfn]))
 		complain(c, "page %u slot %u: not in the list of gfn %#x", sp->id, slot, gfn);
-	if (large)
-		return;
-	frame = s->frame[gfn];
-	if (!frame || (__sme_clr(pte) & PHYSICAL_PAGE_MASK) != (frame & PAGE_MASK))
+	frame = large ? s->frame_large[gfn / LG_SLOTS] : s->frame[gfn];
+	if (!(frame & LG_FRAME_KNOWN) || (__sme_clr(pte) & PHYSICAL_PAGE_MASK) != (frame & PAGE_MASK))
 		complain(c, "page %u slot %u: entry %#llx, but gfn %#x is at %#llx", sp->id, slot, pte, gfn, frame);
 	if (pte & _PAGE_RW && !(frame & LG_FRAME_WRITABLE))
 		complain(c, "page %u slot %u: writable, but gfn %#x is not", sp->id, slot, gfn);
@@ -134,20 +132,22 @@ static void check_tops(struct check *c)
 	}
 }
 
-/* M1, M3: what is known of a frame is what the Launcher's page tables say. */
-static void check_frame(struct check *c, struct mm_struct *mm, u64 gfn)
+/* M1, M3: what is known of a frame, itself or as part of a huge page, is what the Launcher's page tables say. */
+static void check_frame(struct check *c, struct mm_struct *mm, u64 gfn, const u64 *known, u64 offset)
 {
 	struct lg_shadow *s = c->s;
-	u64 frame, invalidated, same;
+	u64 was, frame, invalidated;
 	struct page *page;
+	bool same;
 	int got;
 
 	spin_lock(&s->lock);
-	frame = s->frame[gfn];
+	was = *known;
 	invalidated = s->invalidated;
 	spin_unlock(&s->lock);
-	if (!frame)
+	if (!(was & LG_FRAME_KNOWN))
 		return;
+	frame = was + offset;
 	c->frames++;
 
 	mmap_read_lock(mm);
@@ -156,7 +156,7 @@ static void check_frame(struct check *c, struct mm_struct *mm, u64 gfn)
 	mmap_read_unlock(mm);
 
 	spin_lock(&s->lock);
-	same = !s->invalidating && s->invalidated == invalidated && s->frame[gfn] == frame;
+	same = !s->invalidating && s->invalidated == invalidated && *known == was;
 	spin_unlock(&s->lock);
 	if (same && (got != 1 || page_to_phys(page) != (frame & PAGE_MASK)))
 		complain(c, "gfn %#llx: known to be at %#llx, but is at %#llx (%d)", gfn, frame,
@@ -173,8 +173,12 @@ static void check_frames(struct check *c)
 	if (!mmget_not_zero(mm))
 		return;
 	for (u64 gfn = 0; gfn < lg->pfn_limit; gfn++) {
+		const u64 *large = &c->s->frame_large[gfn / LG_SLOTS];
+
 		if (READ_ONCE(c->s->frame[gfn]))
-			check_frame(c, mm, gfn);
+			check_frame(c, mm, gfn, &c->s->frame[gfn], 0);
+		if (READ_ONCE(*large) & LG_FRAME_KNOWN)
+			check_frame(c, mm, gfn, large, gfn % LG_SLOTS * PAGE_SIZE);
 		cond_resched();
 	}
 	mmput(mm);

@@ -371,8 +371,10 @@ static bool to_gfns(const struct lguest *lg, unsigned long start, unsigned long 
 static void zap_gfns(struct lg_shadow *s, u64 first, u64 last)
 {
 	memset(&s->frame[first], 0, (last - first + 1) * sizeof(s->frame[0]));
-	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++)
+	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++) {
+		s->frame_large[large] = 0;
 		zap_list(s, &s->rmap_large[large]);
+	}
 	for (u64 gfn = first; gfn <= last; gfn++)
 		zap_list(s, &s->rmap[gfn]);
 }
@@ -576,6 +578,7 @@ static void free_shadow(struct lg_shadow *s)
 			free_spage(s->by_id[id]);
 	}
 	kvfree(s->rmap_large);
+	kvfree(s->frame_large);
 	kvfree(s->rmap);
 	kvfree(s->frame);
 	bitmap_free(s->ids);
@@ -586,6 +589,7 @@ static void free_shadow(struct lg_shadow *s)
 
 int lg_shadow_init(struct lguest *lg)
 {
+	unsigned long large;
 	struct lg_shadow *s;
 	int err = -ENOMEM;
 
@@ -605,8 +609,10 @@ int lg_shadow_init(struct lguest *lg)
 	s->ids = bitmap_zalloc(s->max_pages + 1, GFP_KERNEL_ACCOUNT);
 	s->frame = kvcalloc(lg->pfn_limit, sizeof(*s->frame), GFP_KERNEL_ACCOUNT);
 	s->rmap = kvcalloc(lg->pfn_limit, sizeof(*s->rmap), GFP_KERNEL_ACCOUNT);
-	s->rmap_large = kvcalloc(DIV_ROUND_UP(lg->pfn_limit, LG_SLOTS), sizeof(*s->rmap_large), GFP_KERNEL_ACCOUNT);
-	if (!s->hash || !s->by_id || !s->ids || !s->frame || !s->rmap || !s->rmap_large)
+	large = DIV_ROUND_UP(lg->pfn_limit, LG_SLOTS);
+	s->frame_large = kvcalloc(large, sizeof(*s->frame_large), GFP_KERNEL_ACCOUNT);
+	s->rmap_large = kvcalloc(large, sizeof(*s->rmap_large), GFP_KERNEL_ACCOUNT);
+	if (!s->hash || !s->by_id || !s->ids || !s->frame || !s->frame_large || !s->rmap || !s->rmap_large)
 		goto fail;
 
 	lg->notifier.ops = &notifier_ops;
