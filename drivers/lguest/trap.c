@@ -584,10 +584,12 @@ enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 	struct line_words words = {};
 	struct event ev = { .interrupt = true };
 	enum lg_next next;
+	unsigned int turns;
 	unsigned long lines;
 	int err;
 
-	for (;;) {
+	/* Bounded, however fast lines are raised and wherever an IRET goes. */
+	for (turns = 0; turns < LGUEST_IRQ_LINES; turns++) {
 		lines = READ_ONCE(cpu->irqs_pending);
 		if ((!lines && !cpu->told_pending) || (!cpu->data_gpa && !cpu->idt_in_memory))
 			return LG_RUN;
@@ -628,6 +630,7 @@ enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 		/* Unless the next turn finds that something still waits. */
 		tell_pending(cpu, &words, false);
 	}
+	return LG_RUN;
 }
 
 /* ---- Exceptions of the hardware ---- */

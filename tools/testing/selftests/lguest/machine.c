@@ -236,4 +236,69 @@ TEST(lines_and_doorbells)
 	close(bell_fd);
 }
 
+/* ---- Hostile tables ---- */
+
+struct scribbler {
+	struct vm *vm;
+	uint64_t seed;
+	atomic_bool stop;
+};
+
+/* Writes what the Guest and the Host read, raises lines, and after a while wants the vCPU back. */
+static void *scribble(void *argument)
+{
+	struct scribbler *s = argument;
+	volatile uint32_t *area = lguest_memory_at(&s->vm->memory, s->vm->mailbox->out[0], 8 * 4096);
+	unsigned int i;
+
+	for (i = 0; i < 3000 && !s->stop; i++) {
+		uint64_t r = test_random(&s->seed);
+
+		area[r % (8 * 1024)] = r >> 32;
+		if (r >> 20 & 15)
+			continue;
+		lguest_irq(s->vm->fd, r >> 24 & 31);
+		sched_yield();
+	}
+	lguest_break(s->vm->fd, 1);
+	return NULL;
+}
+
+TEST(hostile_tables)
+{
+	uint64_t seed = test_seed(0x7ab1e5);
+	unsigned int guests = test_is_long() ? 3000 : 150, n, survived = 0, tried = 0;
+	struct scribbler scribbler;
+	pthread_t thread;
+	struct vm vm;
+	int came;
+
+	for (n = 0; n < guests; n++) {
+		vm_load(&vm, "tables", NULL);
+		vm.mailbox->in[0] = test_random(&seed);
+		ASSERT_EQ(0, lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir,
+					       vm.entry));
+		vm_sync(&vm, 1);
+		scribbler = (struct scribbler){ .vm = &vm, .seed = test_random(&seed) };
+		ASSERT_EQ(0, pthread_create(&thread, NULL, scribble, &scribbler));
+		/* Whatever it says by accident is not for us. */
+		do {
+			came = lguest_run(vm.fd, &vm.exit);
+		} while (came == 0 && vm.exit.reason == LGUEST_EXIT_NOTIFY);
+		scribbler.stop = true;
+		pthread_join(thread, NULL);
+		ASSERT_EQ(0, came);
+		tried += vm.mailbox->out[1];
+		if (vm.exit.reason == LGUEST_EXIT_BREAK)
+			survived++;
+		else
+			ASSERT_TRUE(vm.exit.reason == LGUEST_EXIT_DEATH || vm.exit.reason == LGUEST_EXIT_SHUTDOWN);
+		/* Whoever dies, dies of a sentence. */
+		if (vm.exit.reason == LGUEST_EXIT_DEATH)
+			ASSERT_NE(0, vm.exit.text[0]);
+		vm_stop(&vm);
+	}
+	TH_LOG("%u of %u guests lived on, %u rounds", survived, guests, tried);
+}
+
 TEST_HARNESS_MAIN
