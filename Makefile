@@ -5,7 +5,7 @@
 # Which kernel is the host, and what it is like (`make help`).
 export HOST_KERNEL ?= 6.1
 export HOST_ARGS HOST_CPU HOST_SMP HOST_MEM HOST_BOOT QEMU_ARGS SHARE TIMEOUT KDIR
-export HOST_FILES
+export HOST_FILES TRACE
 
 # As it was typed: make would take the shell's $ for its own.
 export LGUEST_CMD := $(value CMD)
@@ -91,4 +91,5 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   HOST_FILES=DIRECTORY           its contents are added to the host's root
 #H   TIMEOUT=300                    seconds that CMD may take, boot included
 #H   TESTS='a b'                    check: these selftests only
+#H   TRACE=1                        check: with all tracepoints on
 #H make itself fails with status 2; scripts/host COMMAND gives the command's own status.
