@@ -536,34 +536,31 @@ out:
  * Can the 2 MiB around this gfn be one entry? They are inside memory, the Launcher's address is as aligned as the
  * Guest's, and the page that was got is part of a huge one: then it pays to look at all of it.
  */
-static bool find_large(struct lg_cpu *cpu, struct fill *f, u64 gfn)
+static bool is_large(struct lg_cpu *cpu, const struct fill *f, u64 gfn)
 {
 	const struct lguest *lg = cpu->lg;
 	u64 first = gfn & ~(u64)(LG_SLOTS - 1);
 
-	if (f->tried || !f->writable || lg->base & ~PMD_MASK || first + LG_SLOTS > lg->pfn_limit ||
-	    READ_ONCE(lg->shadow->frame_large[gfn / LG_SLOTS]) ||
-	    compound_order(compound_head(f->page)) < PMD_SHIFT - PAGE_SHIFT)
-		return false;
-	f->tried = true;
-	return lg_mem_contiguous(cpu, first);
+	return f->writable && !(lg->base & ~PMD_MASK) && first + LG_SLOTS <= lg->pfn_limit &&
+	       compound_order(compound_head(f->page)) >= PMD_SHIFT - PAGE_SHIFT && lg_mem_contiguous(cpu, first);
 }
 
 /* The frame for a fill, if it is not known: f->page, f->large. False: the Launcher's memory does not have it. */
 static bool find_frame(struct lg_cpu *cpu, struct fill *f, u64 gfn)
 {
 	const struct lg_shadow *s = cpu->lg->shadow;
+	u64 large = READ_ONCE(s->frame_large[gfn / LG_SLOTS]);
 
 	f->page = NULL;
-	f->tried = false;
-	f->large = f->t.leaf && access_ok_for(f, READ_ONCE(s->frame_large[gfn / LG_SLOTS]));
-	if (f->large || access_ok_for(f, READ_ONCE(s->frame[gfn])))
+	f->large = f->t.leaf && access_ok_for(f, large);
+	f->tried = f->t.leaf && !large;
+	if (f->large || (!f->tried && access_ok_for(f, READ_ONCE(s->frame[gfn]))))
 		return true;
 	f->page = lg_mem_page(cpu, gfn, f->access & LG_PF_WRITE, &f->writable);
 	if (!f->page)
 		return false;
-	if (f->t.leaf)
-		f->large = find_large(cpu, f, gfn);
+	if (f->tried)
+		f->large = is_large(cpu, f, gfn);
 	return true;
 }
 

@@ -18,7 +18,7 @@
 struct check {
 	struct seq_file *m;
 	struct lg_shadow *s;
-	unsigned long wrong, pages, leaves, links, frames;
+	unsigned long wrong, leaves, large, links, frames;
 };
 
 __printf(2, 3)
@@ -53,7 +53,10 @@ static void check_leaf(struct check *c, const struct lg_spage *sp, unsigned int 
 	bool large = sp->key.level > 1;
 	u64 frame;
 
-	c->leaves++;
+	if (large)
+		c->large++;
+	else
+		c->leaves++;
 	if (!lg_gpa_ok(s->lg, (u64)gfn << PAGE_SHIFT, large ? PAGE_SIZE * LG_SLOTS : PAGE_SIZE)) {
 		complain(c, "page %u slot %u: gfn %#x is outside memory", sp->id, slot, gfn);
 		return;
@@ -91,7 +94,6 @@ static void check_page(struct check *c, const struct lg_spage *sp)
 {
 	const u64 must = _PAGE_PRESENT | _PAGE_USER, may = must | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_NX;
 
-	c->pages++;
 	if (lg_spage_find(c->s, sp->key) != sp)
 		complain(c, "page %u: not found by its key", sp->id);
 	for (unsigned int slot = 0; slot < LG_SLOTS; slot++) {
@@ -203,8 +205,9 @@ static void check_guest(struct lg_shadow *s, void *m)
 	spin_unlock(&s->lock);
 	check_frames(&c);
 
-	seq_printf(m, "memory %lu pages; shadow pages %u used, %u made, %u at most; leaves %lu, links %lu, frames %lu\n",
-		   s->lg->pfn_limit, s->nr_used, s->nr_pages, s->max_pages, c.leaves, c.links, c.frames);
+	seq_printf(m, "memory %lu pages; shadow pages %u used, %u made, %u at most; ", s->lg->pfn_limit, s->nr_used,
+		   s->nr_pages, s->max_pages);
+	seq_printf(m, "leaves %lu, large %lu, links %lu, frames %lu\n", c.leaves, c.large, c.links, c.frames);
 	seq_printf(m, "  fills %llu, ahead %llu, again %llu, asked for frames %llu, pages made %llu, recycled %llu\n",
 		   st->fills, st->prefills, st->retries, st->frames, st->made, st->reused);
 	seq_printf(m, "  flushes of all %llu, local %llu, user part %llu, one %llu; compared %llu; taken back %llu\n",

@@ -19,6 +19,9 @@
 /* Spare pages are made this many at once. */
 #define SPARE_BATCH	ARRAY_SIZE(((struct lg_shadow_spare *)NULL)->page)
 
+/* Before there is no memory for a fill. */
+#define TOP_UP_TRIES	8
+
 /* How many pages that were used since the last look are passed over before one is recycled all the same. */
 #define SECOND_CHANCES	32
 
@@ -29,8 +32,8 @@
 #define ASK_PARENTS	64
 
 static unsigned int shadow_pages_max = 1u << 16;
-module_param(shadow_pages_max, uint, 0444);
-MODULE_PARM_DESC(shadow_pages_max, "Most shadow pages (about 11 KiB each) that one Guest may have (default 65536)");
+module_param(shadow_pages_max, uint, 0644);
+MODULE_PARM_DESC(shadow_pages_max, "Most shadow pages (about 11 KiB each) that a new Guest may have (default 65536)");
 
 static struct kmem_cache *spage_cache;
 
@@ -345,10 +348,13 @@ int lg_spage_top_up(struct lg_cpu *cpu)
 		return 0;
 
 	lg_world_put(cpu);
-	while (spare->count < SPARE_BATCH && (sp = new_spage(s)))
-		spare->page[spare->count++] = sp;
-	while (spare->count < LG_FILL_PAGES && (sp = recycle_spage(s)))
-		spare->page[spare->count++] = sp;
+	/* Both fail if the shrinker came between them and took all: then there is room for a new one. */
+	for (unsigned int i = 0; i < TOP_UP_TRIES && spare->count < LG_FILL_PAGES; i++) {
+		while (spare->count < SPARE_BATCH && (sp = new_spage(s)))
+			spare->page[spare->count++] = sp;
+		while (spare->count < LG_FILL_PAGES && (sp = recycle_spage(s)))
+			spare->page[spare->count++] = sp;
+	}
 	return spare->count < LG_FILL_PAGES ? -ENOMEM : 0;
 }
 

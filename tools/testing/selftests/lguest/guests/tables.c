@@ -1,238 +1,202 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A hostile kernel: its descriptor tables, TSS, stacks and return frames are random, lie anywhere, and are written to by
- * the launcher while the Host reads them. It goes on as long as it lives; whatever it meets is right, as long as the
- * Host is well. mailbox.in[0] is the seed, out[0] where the tables are, out[1] counts what it has tried.
- *
- * No IRET here finds VM set in its frame: the emulated host's processor (QEMU 7.2) would go to virtual-8086 mode, from
- * ring 3 and in long mode, where a processor does not look at that bit; and that is the end of any 64-bit kernel on it.
+ * A Guest that makes more page tables than its Host cares to shadow, and uses them until it is told to stop
+ * (guests/work.h). What it reads must be what it wrote, whatever the Host throws away meanwhile.
  */
-#include "user.h"
+#include "guest.h"
+#include "../guests/tables.h"
+#include "../guests/work.h"
 
-#define AREA_PAGES	8
-#define USER_AT		0x00400000u
+#define LARGE		(4u << 20)
 
-struct table_register {
-	u16 limit;
-	u32 base;
-} __attribute__((packed));
+static u32 random_state;
 
-static u64 state;
-static u8 *area;
-static u32 pgdir;
-
-static u32 rnd(void)
+static u32 random(u32 below)
 {
-	u64 z = state += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z >> 31;
+	random_state = random_state * 1664525 + 1013904223;
+	return (u32)(((u64)random_state * below) >> 32);
 }
 
-/* Somewhere in the tables, on a border, behind all memory, in a device, nowhere. */
-static u32 wild_address(void)
+static void load(u32 pgdir)
 {
-	switch (rnd() % 8) {
-	case 0:
-		return rnd();
-	case 1:
-		return 0xffffffffu - rnd() % 64;
-	case 2:
-		return 0x70000000u - rnd() % 32;	/* not mapped */
-	case 3:
-		return (u32)area + AREA_PAGES * PAGE_SIZE - rnd() % 64;
-	default:
-		return (u32)area + rnd() % (AREA_PAGES * PAGE_SIZE);
+	if (random(4))
+		hypercall(LHCALL_NEW_PGTABLE, pgdir, 0, 0, 0);
+	else
+		write_cr3(pgdir);
+}
+
+/* ---- Many directories ---- */
+#define CROWD_TABLES	3
+#define CROWD_PAGES	4		/* for each of them */
+
+static u32 crowd[512];
+
+static u32 crowd_address(u32 page)
+{
+	/* Tables far from each other, pages in both halves of each. */
+	return 0x10000000 + page / CROWD_PAGES * 0x15400000 + page % CROWD_PAGES * 0xf7000;
+}
+
+static void make_crowd(u32 count)
+{
+	u32 i, page;
+
+	for (i = 0; i < count; i++) {
+		crowd[i] = guest_new_pgdir();
+		for (page = 0; page < CROWD_TABLES * CROWD_PAGES; page++)
+			guest_map(va(crowd[i]), crowd_address(page), guest_alloc(1, PAGE_SIZE) | PTE_ALL);
 	}
 }
 
-static u64 wild_descriptor(void)
+static void crowd_turn(u32 count)
 {
-	static const u64 kinds[] = {
-		0x00cf9b000000ffffull, 0x00cf93000000ffffull, 0x00cffb000000ffffull, 0x00cff3000000ffffull,
-		0x0000890000000067ull, 0x0000820000000fffull, 0x00af9b000000ffffull, 0x00008c0000000000ull,
-		0x0000e50000000000ull, 0x00cf97000000ffffull, 0x00cf9f000000ffffull, 0x008f92000000ffffull,
-	};
-	u64 desc = (u64)rnd() << 32 | rnd();
+	static u32 written[ARRAY_SIZE(crowd)];
+	u32 i, page, times;
 
-	if (desc % 4 == 0)
-		return desc;
-	return kinds[rnd() % ARRAY_SIZE(kinds)] ^ (desc % 4 == 1 ? 1ull << rnd() % 64 : 0);
+	for (times = 0; times < count; times++) {
+		i = random(count);
+		load(crowd[i]);
+		for (page = 0; page < CROWD_TABLES * CROWD_PAGES; page++) {
+			volatile u32 *p = (u32 *)crowd_address(page);
+
+			GUEST_ASSERT_EQ(written[i] ? written[i] ^ i ^ page << 16 : 0, *p);
+			*p = (written[i] + 1) ^ i ^ page << 16;
+		}
+		written[i]++;
+	}
+	load(pa(lguest_pgdir));
 }
 
-static void refill(void)
+/* ---- One frame, everywhere ---- */
+#define STAMP	0x600dbeefu
+
+static u32 frame;
+
+static void make_million(u32 tables)
 {
-	u64 *desc = (u64 *)area;
-	u32 i;
+	u32 i, j, *table;
 
-	for (i = 0; i < 128; i++)
-		desc[rnd() % (AREA_PAGES * PAGE_SIZE / 8)] = wild_descriptor();
-}
-
-/* Back to the Host's own tables: one hypercall for each. */
-static void recover(void)
-{
-	hypercall(LHCALL_LOAD_GDT_ENTRY, KERNEL_CS / 8, 0x0000ffff, 0x00cfbb00, 0);
-	hypercall(LHCALL_LOAD_GDT_ENTRY, KERNEL_DS / 8, 0x0000ffff, 0x00cfb300, 0);
-	hypercall(LHCALL_LOAD_GDT_ENTRY, USER_CS / 8, 0x0000ffff, 0x00cffb00, 0);
-	hypercall(LHCALL_LOAD_GDT_ENTRY, USER_DS / 8, 0x0000ffff, 0x00cff300, 0);
-	guest_set_gate(VEC_GP, 0);
-}
-
-static void load_gdt(u32 unused)
-{
-	struct table_register r = { rnd(), wild_address() };
-
-	asm volatile("lgdt %0" : : "m" (r) : "memory");
-}
-
-static void load_idt(u32 unused)
-{
-	struct table_register r = { rnd(), wild_address() };
-
-	asm volatile("lidt %0" : : "m" (r) : "memory");
-}
-
-static void load_ldt(u32 sel)
-{
-	asm volatile("lldt %w0" : : "r" (sel) : "memory");
-}
-
-static void load_tr(u32 sel)
-{
-	asm volatile("ltr %w0" : : "r" (sel) : "memory");
-}
-
-static void load_data(u32 sel)
-{
-	switch (rnd() % 3) {
-	case 0:
-		asm volatile("movl %0, %%fs" : : "r" (sel));
-		break;
-	case 1:
-		asm volatile("movl %0, %%gs" : : "r" (sel));
-		break;
-	default:
-		asm volatile("movl %0, %%es" : : "r" (sel));
-		break;
+	frame = guest_alloc(1, PAGE_SIZE);
+	*(u32 *)va(frame) = STAMP;
+	mailbox->out[TABLES_FRAME] = frame;
+	for (i = 0; i < tables; i++) {
+		table = va(guest_alloc(1, PAGE_SIZE));
+		for (j = 0; j < 1024; j++)
+			table[j] = frame | PTE_ALL | PTE_A | PTE_D;
+		/* From 1 GiB on: below, there is memory at virtual == physical. */
+		lguest_pgdir[256 + i] = pa(table) | PTE_ALL;
 	}
 }
 
-static void load_stack(u32 sel)
+static void million_turn(u32 tables)
 {
-	asm volatile("movl %0, %%ss" : : "r" (sel));
-}
+	u32 i, address = 0x40000000, value;
 
-static void return_far(u32 sel)
-{
-	asm volatile("pushl %0; pushl $1f; lret; 1:" : : "r" (sel) : "memory");
-}
-
-static void return_anywhere(u32 sel)
-{
-	asm volatile("pushl %0; pushl %1; pushl %2; pushl %3; pushl %4; iret"
-		     : : "r" (rnd() % 512), "r" (wild_address()), "r" (rnd() & ~FLAGS_VM), "r" (sel), "r" (wild_address())
-		     : "memory");
-}
-
-static void write_msrs(u32 sel)
-{
-	wrmsr(0x174, sel);
-	wrmsr(0x175, wild_address());
-	wrmsr(0x176, wild_address());
-}
-
-/* Where nothing is mapped, or half of it. */
-static void iret_through_bad_stack(u32 unused)
-{
-	u32 sp = rnd() % 2 ? 0x70000000u - rnd() % 32 : 0xffffffffu - rnd() % 32;
-
-	asm volatile("movl %0, %%esp; iret" : : "r" (sp) : "memory");
-}
-
-static void software_interrupt(u32 n)
-{
-	switch (n % 8) {
-	case 0:
-		asm volatile("int $0x80");
-		break;
-	case 1:
-		asm volatile("int $3");
-		break;
-	case 2:
-		asm volatile("int $0x21");
-		break;
-	case 3:
-		asm volatile("ud2");
-		break;
-	case 4:
-		asm volatile("int $8");
-		break;
-	case 5:
-		asm volatile("int $0xff");
-		break;
-	case 6:
-		*(volatile u8 *)0x70000000 = 1;
-		break;
-	default:
-		asm volatile("divl %0" : : "r" (0), "a" (1), "d" (0));
-		break;
+	/* The entries beside one are mapped with it; the step finds all places in a group in turn. */
+	for (i = 0; i < tables * 1024 / 8; i++, address += 8 * PAGE_SIZE) {
+		value = *(volatile u32 *)(address + (i & 7) * PAGE_SIZE);
+		/* The launcher takes the frame away: another one is zero. */
+		GUEST_ASSERT(value == STAMP || value == 0);
 	}
 }
 
-static void store_tables(u32 unused)
+/* ---- One table, everywhere ---- */
+static void make_parents(u32 count)
 {
-	asm volatile("sgdt (%0)" : : "r" (wild_address()) : "memory");
-	asm volatile("sidt (%0)" : : "r" (wild_address()) : "memory");
+	u32 table = guest_alloc(1, PAGE_SIZE), i, j;
+
+	frame = guest_alloc(1, PAGE_SIZE);
+	((u32 *)va(table))[0] = frame | PTE_ALL;
+	((u32 *)va(table))[600] = frame | PTE_ALL;
+	for (i = 0; i < count; i++) {
+		crowd[i] = guest_new_pgdir();
+		for (j = 256; j < LGUEST_PAGE_OFFSET >> 22; j++)
+			((u32 *)va(crowd[i]))[j] = table | PTE_ALL;
+	}
 }
 
-static void user_program(void)
+static void parents_turn(u32 count)
 {
-	/* int $0x80; then anything. */
-	u8 *code = va(*guest_pte(va(pgdir), USER_AT) & -PAGE_SIZE);
-	struct trap trap;
-	u32 i;
+	u32 i, j;
 
-	for (i = 0; i < 64; i++)
-		code[i] = rnd();
-	memcpy(code + 62, "\xcd\x80", 2);
-	guest_try_user(USER_AT + rnd() % 64, USER_AT + 0x800, FLAGS_ONE | FLAGS_IF | (rnd() & (FLAGS_TF | FLAGS_AC)), 0,
-		       &trap);
+	for (i = 0; i < count; i++) {
+		load(crowd[i]);
+		for (j = 256; j < LGUEST_PAGE_OFFSET >> 22; j++) {
+			volatile u32 *p = (u32 *)(j << 22);
+
+			*p = j ^ i;
+			GUEST_ASSERT_EQ(j ^ i, p[600 * 1024]);
+		}
+	}
+	load(pa(lguest_pgdir));
+}
+
+/* ---- Large pages ---- */
+static u32 large_first, large_count;
+
+static void make_large(void)
+{
+	u32 i, size = mailbox->free_end - mailbox->free_start;
+
+	write_cr4(read_cr4() | CR4_PSE);
+	large_count = size / LARGE - 2;
+	large_first = guest_alloc(large_count * (LARGE / PAGE_SIZE), LARGE);
+	for (i = 0; i < large_count; i++)
+		lguest_pgdir[256 + i] = (large_first + i * LARGE) | PTE_ALL | PTE_PS | (i & 1 ? PTE_G : 0);
+	write_cr4(read_cr4() | CR4_PGE);
+}
+
+static void large_turn(u32 turn)
+{
+	u32 i, at;
+
+	if (random(2))
+		write_cr3(read_cr3());
+	for (i = 0; i < large_count; i++) {
+		for (at = i * LARGE; at < (i + 1) * LARGE; at += 61 * PAGE_SIZE) {
+			volatile u32 *p = (u32 *)(0x40000000 + at);
+
+			GUEST_ASSERT_EQ(turn ? (turn - 1) ^ at : 0, *p);
+			*p = turn ^ at;
+			GUEST_ASSERT_EQ(turn ^ at, *(volatile u32 *)va(large_first + at));
+		}
+	}
 }
 
 void guest_main(void)
 {
-	static void (*const attempts[])(u32) = {
-		load_gdt, load_idt, load_ldt, load_tr, load_data, load_stack, return_far, return_anywhere, write_msrs,
-		iret_through_bad_stack, software_interrupt, store_tables,
-	};
-	struct trap trap;
-	u32 tried;
+	u32 mode = mailbox->in[TABLES_MODE], count = mailbox->in[TABLES_COUNT], turn;
 
-	state = mailbox->in[0];
-	area = va(guest_alloc(AREA_PAGES, PAGE_SIZE));
-	mailbox->out[0] = pa(area);
-	pgdir = user_pgdir();
-	guest_map(va(pgdir), USER_AT, guest_alloc(1, PAGE_SIZE) | PTE_ALL);
-	user_load_pgdir(pgdir);
-	lguest_data.blocked_interrupts = 0;
-	lguest_data.irq_enabled = rnd() & LGUEST_IF;
-	refill();
-	guest_sync(1);
-
-	for (tried = 0; ; tried++) {
-		mailbox->out[1] = tried;
-		refill();
-		/* Now and then several at once, before things are put right. */
-		guest_try(attempts[rnd() % ARRAY_SIZE(attempts)], rnd() % (rnd() % 2 ? 0x100 : 0x10000), &trap);
-		if (rnd() % 16)
-			recover();
-		hypercall(LHCALL_SET_STACK, KERNEL_DS, rnd() % 16 ? (u32)area + AREA_PAGES * PAGE_SIZE : wild_address(), 1, 0);
-		if (rnd() % 2)
-			hypercall(LHCALL_LOAD_GDT_ENTRY, 32 + rnd() % 472, rnd(), rnd(), 0);
-		if (rnd() % 4 == 0)
-			user_program();
-		hypercall(LHCALL_SET_CLOCKEVENT, 1 + rnd() % 10000, 0, 0, 0);
+	random_state = mailbox->in[TABLES_SEED];
+	switch (mode) {
+	case TABLES_CROWD:
+		make_crowd(count);
+		break;
+	case TABLES_MILLION:
+		make_million(count);
+		break;
+	case TABLES_PARENTS:
+		make_parents(count);
+		break;
+	case TABLES_LARGE:
+		make_large();
+		break;
+	}
+	for (turn = 0; !mailbox->in[WORK_STOP]; turn++) {
+		switch (mode) {
+		case TABLES_CROWD:
+			crowd_turn(count);
+			break;
+		case TABLES_MILLION:
+			million_turn(count);
+			break;
+		case TABLES_PARENTS:
+			parents_turn(count);
+			break;
+		case TABLES_LARGE:
+			large_turn(turn);
+			break;
+		}
+		mailbox->out[WORK_TURNS] = turn + 1;
 	}
 }

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guests that want more shadow pages than they get, whose pages the host takes back while they run, that
+ * map one frame hundreds of thousands of times, or in every table the same: they see their memory as it is,
+ * the Host keeps its rules (debugfs has a file that looks), and nobody waits long.
+ *
+ * lguest-host: smp=2 mem=1024 timeout=600
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "kselftest_harness.h"
+#include "helper.h"
+#include "launcher.h"
+#include "guests/tables.h"
+#include "guests/work.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
+
+#define MIB		(1ull << 20)
+#define PAGE		4096ul
+#define CHECK		"/sys/kernel/debug/lguest/shadow_check"
+#define LIMIT		"/sys/module/lguest/parameters/shadow_pages_max"
+
+static int rounds(void)
+{
+	return test_is_long() ? 200 : 10;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		FAIL("%s: %s", name, strerror(errno));
+	close(fd);
+}
+
+/* What the Host says of the only Guest, by its words; none of its rules may be broken. */
+struct shadow {
+	unsigned long used, made, most, leaves, large, links, frames, recycled;
+};
+
+static struct shadow check_shadow(void)
+{
+	FILE *file = fopen(CHECK, "r");
+	struct shadow shadow = { 0 };
+	char line[256], *at;
+	int guests = 0;
+
+	if (!file)
+		FAIL(CHECK ": %s", strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, " wrong: "))
+			FAIL("%s", line);
+		if (sscanf(line, "memory %*u pages; shadow pages %lu used, %lu made, %lu at most; "
+			   "leaves %lu, large %lu, links %lu, frames %lu",
+			   &shadow.used, &shadow.made, &shadow.most, &shadow.leaves, &shadow.large,
+			   &shadow.links, &shadow.frames) == 7)
+			guests++;
+		at = strstr(line, "recycled ");
+		if (at)
+			shadow.recycled = strtoul(at + 9, NULL, 10);
+	}
+	fclose(file);
+	if (guests != 1)
+		FAIL("the Host knows %d Guests", guests);
+	return shadow;
+}
+
+FIXTURE(limits) {
+	struct vm vm;
+	struct helper helper;
+	char limit[16];
+};
+
+FIXTURE_VARIANT(limits) {
+	const char *limit;
+};
+
+FIXTURE_VARIANT_ADD(limits, tight) { .limit = "24" };
+FIXTURE_VARIANT_ADD(limits, as_usual) { .limit = "65536" };
+
+FIXTURE_SETUP(limits)
+{
+	FILE *file = fopen(LIMIT, "r");
+
+	ASSERT_NE(NULL, file);
+	ASSERT_EQ(1, fscanf(file, "%15s", self->limit));
+	fclose(file);
+	write_file(LIMIT, variant->limit);
+	vm_start(&self->vm, "tables", &(struct vm_options){ .memory = 64 * MIB });
+	self->vm.mailbox->in[TABLES_SEED] = test_seed(1);
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	vm_stop(&self->vm);
+	write_file(LIMIT, self->limit);
+}
+
+static void look(struct vm *vm)
+{
+	for (int i = 0; i < rounds(); i++) {
+		wait_for_turns(vm, 1);
+		check_shadow();
+	}
+}
+
+static void finish(struct vm *vm)
+{
+	wait_for_turns(vm, 1);
+	vm->mailbox->in[WORK_STOP] = 1;
+}
+
+/* More directories than have room: the oldest pages make place for new ones. */
+static void watch_crowd(struct vm *vm)
+{
+	struct shadow s;
+
+	look(vm);
+	s = check_shadow();
+	if (s.made > s.most)
+		FAIL("%lu shadow pages, at most %lu", s.made, s.most);
+	if (s.most == 24 && s.recycled < 100)
+		FAIL("%lu recycled: this was no test", s.recycled);
+	finish(vm);
+}
+
+TEST_F(limits, many_directories)
+{
+	self->vm.mailbox->in[TABLES_MODE] = TABLES_CROWD;
+	self->vm.mailbox->in[TABLES_COUNT] = 100;
+	start_helper(&self->helper, &self->vm, watch_crowd);
+	vm_pass(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+}
+
+/* The host's memory is short, again and again: all shadow pages go, and come back as they are needed. */
+static void shrink(struct vm *vm)
+{
+	unsigned long least = ~0ul;
+	struct shadow s;
+
+	wait_for_turns(vm, 1);
+	for (int i = 0; i < rounds(); i++) {
+		write_file("/proc/sys/vm/drop_caches", "2");
+		s = check_shadow();
+		least = s.used < least ? s.used : least;
+		wait_for_turns(vm, i & 1);
+	}
+	s = check_shadow();
+	/* The Guest goes on using some; a hundred directories with four pages each come from before. */
+	if (s.most > 24 && least > 200)
+		FAIL("never less than %lu shadow pages", least);
+	finish(vm);
+}
+
+TEST_F(limits, the_shrinker_takes_all)
+{
+	self->vm.mailbox->in[TABLES_MODE] = TABLES_CROWD;
+	self->vm.mailbox->in[TABLES_COUNT] = 100;
+	start_helper(&self->helper, &self->vm, shrink);
+	vm_pass(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+}
+
+/* One frame, mapped as often as there is room for, and taken away. */
+static void take_the_frame(struct vm *vm)
+{
+	struct shadow s;
+
+	wait_for_turns(vm, 1);
+	s = check_shadow();
+	if (s.most > 24 && s.leaves < 100000)
+		FAIL("%lu leaves: this was no test", s.leaves);
+	for (int i = 0; i < rounds() / 5; i++) {
+		if (madvise(vm->memory.base + vm->mailbox->out[TABLES_FRAME], PAGE, MADV_DONTNEED))
+			FAIL("MADV_DONTNEED: %s", strerror(errno));
+		check_shadow();
+		wait_for_turns(vm, 0);
+	}
+	finish(vm);
+}
+
+TEST_F(limits, one_frame_everywhere)
+{
+	self->vm.mailbox->in[TABLES_MODE] = TABLES_MILLION;
+	self->vm.mailbox->in[TABLES_COUNT] = 300;
+	start_helper(&self->helper, &self->vm, take_the_frame);
+	vm_pass(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+}
+
+static void shrink_and_look(struct vm *vm)
+{
+	for (int i = 0; i < rounds() / 5; i++) {
+		wait_for_turns(vm, 0);
+		check_shadow();
+		write_file("/proc/sys/vm/drop_caches", "2");
+		check_shadow();
+	}
+	finish(vm);
+}
+
+TEST_F(limits, one_table_everywhere)
+{
+	self->vm.mailbox->in[TABLES_MODE] = TABLES_PARENTS;
+	self->vm.mailbox->in[TABLES_COUNT] = 20;
+	start_helper(&self->helper, &self->vm, shrink_and_look);
+	vm_pass(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+}
+
+/* Huge pages of the host behind large pages of the Guest: made, split, and taken back. */
+static void split(struct vm *vm)
+{
+	uint8_t *base = vm->memory.base;
+	unsigned long most = 0;
+	struct shadow s;
+
+	for (int i = 0; i < rounds(); i++) {
+		wait_for_turns(vm, 1);
+		s = check_shadow();
+		most = s.large > most ? s.large : most;
+		/* A part of some without the right to execute, and with it again: two mappings, then one. */
+		for (uint64_t at = 16 * MIB; at < 48 * MIB; at += 6 * MIB) {
+			if (mprotect(base + at + 5 * PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+			    mprotect(base + at + 5 * PAGE, PAGE, PROT_READ | PROT_WRITE))
+				FAIL("mprotect: %s", strerror(errno));
+		}
+		check_shadow();
+	}
+	if (!most)
+		FAIL("no large page ever: this was no test");
+	finish(vm);
+}
+
+TEST_F(limits, large_pages)
+{
+	if (madvise(self->vm.memory.base, self->vm.memory.size, MADV_HUGEPAGE))
+		SKIP(return, "this host has no transparent huge pages");
+	self->vm.mailbox->in[TABLES_MODE] = TABLES_LARGE;
+	start_helper(&self->helper, &self->vm, split);
+	vm_pass(&self->vm);
+	pthread_join(self->helper.thread, NULL);
+}
+
+TEST_HARNESS_MAIN
