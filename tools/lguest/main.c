@@ -12,8 +12,9 @@
 
 /* In the order in which `lguest help` lists them. */
 static const struct verb *const verbs[] = {
-	&verb_run,    &verb_stop,    &verb_pause,
-	&verb_resume, &verb_version, &verb_help,
+	&verb_run,   &verb_stop,    &verb_pause, &verb_resume,
+	&verb_list,  &verb_stat,    &verb_show,  &verb_debug,
+	&verb_version, &verb_help,
 };
 
 /* The verb at work, for its complaints; NULL before there is one. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "lib/device.h"
 #include "machine.h"
 #include "sandbox.h"
 #include "serial.h"
@@ -358,6 +359,8 @@ static int run_guest(const struct options *options, bool progress)
 				progress, &error);
 	if (status)
 		return verb_fail(status, "%s", error.text);
+	/* For `lguest list` and the like: an older module does without. */
+	lguest_set_name(machine.bus.guest, options->name);
 	if (connect_devices(options, &machine, devices, count, &error) ||
 	    (!options->no_sandbox && sandbox_enter(&error)))
 		return verb_fail(STATUS_FAILED, "%s", error.text);

@@ -28,6 +28,10 @@ extern const struct verb verb_run;
 extern const struct verb verb_stop;
 extern const struct verb verb_pause;
 extern const struct verb verb_resume;
+extern const struct verb verb_list;
+extern const struct verb verb_stat;
+extern const struct verb verb_show;
+extern const struct verb verb_debug;
 extern const struct verb verb_version;
 extern const struct verb verb_help;
 

@@ -26,6 +26,16 @@ _lguest()
 		mapfile -t COMPREPLY < <(compgen -W "memory io" -- "$cur")
 		return ;;
 	esac
+	case $verb:$COMP_CWORD in
+	show:3)
+		mapfile -t COMPREPLY < <(compgen -W "name memory state uptime stats regs gdt idt tss pagetables shadow
+			translate interrupts timer hypercalls exits last_exits death map" -- "$cur")
+		return ;;
+	debug:3)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
+	esac
 	if [ "$verb" = help ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(lguest help | sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$cur")
 	elif [[ $cur == -* ]]; then

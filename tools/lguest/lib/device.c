@@ -62,6 +62,13 @@ int lguest_irq(int guest, unsigned int line)
 	return request(guest, words, COUNT(words));
 }
 
+int lguest_set_name(int guest, const char *name)
+{
+	unsigned long words[] = { LHREQ_NAME, (unsigned long)name, strlen(name) };
+
+	return request(guest, words, COUNT(words));
+}
+
 int lguest_break(int guest, int on)
 {
 	unsigned long words[] = { LHREQ_BREAK, on };

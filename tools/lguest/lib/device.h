@@ -28,6 +28,8 @@ int lguest_initialize(int guest, void *base, uint32_t pages, uint32_t pgdir, uin
  */
 int lguest_run(int guest, struct lguest_exit *exit);
 
+/* What it is called by those who look at the Host; up to LGUEST_NAME_MAX - 1 bytes. */
+int lguest_set_name(int guest, const char *name);
 int lguest_irq(int guest, unsigned int line);
 int lguest_break(int guest, int on);
 int lguest_get_reg(int guest, enum lguest_reg reg, uint64_t *value);
