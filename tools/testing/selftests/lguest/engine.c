@@ -11,27 +11,25 @@
 #include "engine.h"
 #include "host_state.h"
 
-#define TICK_US		20000
-
 static void on_tick(int number)
 {
 }
 
 /* Ticks end reads; that is all they are for. */
-static void start_ticks(void)
+static void start_ticks(int us)
 {
 	struct sigaction action = { .sa_handler = on_tick };
-	struct itimerval timer = { { 0, TICK_US }, { 0, TICK_US } };
+	struct itimerval timer = { { 0, us }, { 0, us } };
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-void engine_start(struct engine *engine, int patience)
+void engine_start(struct engine *engine, int tick_us, int patience)
 {
 	memset(engine, 0, sizeof(*engine));
 	engine->patience = patience;
-	start_ticks();
+	start_ticks(tick_us);
 }
 
 static void drop_guest(struct engine *engine)
@@ -106,7 +104,8 @@ static bool run_table(struct engine *engine, struct engine_result *result)
 
 		switch (exit->reason) {
 		case LGUEST_EXIT_NOTIFY:
-			if (exit->gpa == MAILBOX_GPA && engine->vm.mailbox->op == MAILBOX_SYNC)
+			if (exit->gpa == MAILBOX_GPA && engine->vm.mailbox->op == MAILBOX_SYNC &&
+			    *current == engine->vm.mailbox->in[ENGINE_COUNT] - 1)
 				return true;
 			/* The kernel's own words mean that a case has damaged it. */
 			if (exit->gpa == MAILBOX_GPA && engine->vm.mailbox->op == MAILBOX_FAILED) {

@@ -31,11 +31,15 @@ struct engine_result {
 struct engine {
 	struct vm vm;
 	bool started;
-	int patience;		/* timer ticks (20 ms) without progress that make a case hung */
+	int patience;		/* timer ticks without progress that make a case hung */
 	unsigned long guests, outcomes[4];
 };
 
-void engine_start(struct engine *engine, int patience);
+/*
+ * tick_us: microseconds between two looks at the Guest's progress. A test that counts on a case not being
+ * hung gives both generously; where nothing depends on it, small ones save time.
+ */
+void engine_start(struct engine *engine, int tick_us, int patience);
 void engine_stop(struct engine *engine);
 
 /* A case as it begins, but for its code: registers point to the middle of the data, flat segments. */

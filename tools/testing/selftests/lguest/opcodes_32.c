@@ -377,7 +377,7 @@ FIXTURE_SETUP(opcodes)
 {
 	native = mmap(NULL, sizeof(*native), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)native);
-	engine_start(&self->engine, 5);
+	engine_start(&self->engine, 20000, 10);
 }
 
 FIXTURE_TEARDOWN(opcodes)
