@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every selector into every segment register, and far jumps, calls and returns to every selector, at both
+ * levels: nothing is reachable but the Guest's own segments (S3). guests/selectors.c says what is right.
+ *
+ * lguest-host: timeout=600
+ */
+#include "kselftest_harness.h"
+#include "launcher.h"
+#include "guests/selectors.h"
+
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
+
+FIXTURE(selectors) {
+};
+
+FIXTURE_VARIANT(selectors) {
+	uint32_t what;
+	bool user, all;			/* all: also in the short run */
+	uint32_t good;			/* how many can be loaded */
+};
+
+#define BOTH(name, what_, all_, kernel_good, user_good)						\
+	FIXTURE_VARIANT_ADD(selectors, name##_at_kernel_level) { what_, false, all_, kernel_good };	\
+	FIXTURE_VARIANT_ADD(selectors, name##_at_user_level) { what_, true, all_, user_good }
+
+/* Null with four RPLs, and each loadable segment with those that it may have. */
+BOTH(into_ds, LOAD_DS, true, 20, 12);
+BOTH(into_es, LOAD_ES, false, 20, 12);
+BOTH(into_fs, LOAD_FS, false, 20, 12);
+BOTH(into_gs, LOAD_GS, false, 20, 12);
+BOTH(into_ss, LOAD_SS, true, 5, 1);
+BOTH(by_far_jmp, FAR_JMP, true, 4, 4);
+BOTH(by_far_call, FAR_CALL, false, 4, 4);
+BOTH(by_far_ret, FAR_RET, false, 5, 1);
+
+FIXTURE_SETUP(selectors)
+{
+}
+
+FIXTURE_TEARDOWN(selectors)
+{
+}
+
+TEST_F(selectors, every_value)
+{
+	uint32_t step = variant->all || test_is_long() ? 1 : 61;
+	struct vm vm;
+
+	vm_start(&vm, "selectors", NULL);
+	vm.mailbox->in[SELECTORS_WHAT] = variant->what;
+	vm.mailbox->in[SELECTORS_USER] = variant->user;
+	vm.mailbox->in[SELECTORS_STEP] = step;
+	vm_pass(&vm);
+	EXPECT_LE(0x1000 + 0xf000 / step, vm.mailbox->out[SELECTORS_DONE]);
+	EXPECT_EQ(variant->good, vm.mailbox->out[SELECTORS_GOOD]);
+	vm_stop(&vm);
+}
+
+TEST_HARNESS_MAIN
