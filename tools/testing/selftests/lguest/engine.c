@@ -32,7 +32,7 @@ void engine_start(struct engine *engine, int tick_us, int patience)
 	start_ticks(tick_us);
 }
 
-static void drop_guest(struct engine *engine)
+void engine_drop(struct engine *engine)
 {
 	if (engine->started)
 		vm_stop(&engine->vm);
@@ -44,7 +44,7 @@ void engine_stop(struct engine *engine)
 	struct itimerval never = { { 0, 0 }, { 0, 0 } };
 
 	setitimer(ITIMER_REAL, &never, NULL);
-	drop_guest(engine);
+	engine_drop(engine);
 	fprintf(stderr, "# %lu guests: %lu cases trapped, %lu died, %lu shut down, %lu hung\n",
 		engine->guests, engine->outcomes[ENGINE_TRAPPED], engine->outcomes[ENGINE_DIED],
 		engine->outcomes[ENGINE_SHUT_DOWN], engine->outcomes[ENGINE_HUNG]);
@@ -164,6 +164,6 @@ void engine_run(struct engine *engine, struct engine_case *cases, struct engine_
 		results[at] = ended;
 		engine->outcomes[ended.outcome]++;
 		first++;
-		drop_guest(engine);
+		engine_drop(engine);
 	}
 }

@@ -41,6 +41,8 @@ struct engine {
  */
 void engine_start(struct engine *engine, int tick_us, int patience);
 void engine_stop(struct engine *engine);
+/* The next case gets a new Guest. */
+void engine_drop(struct engine *engine);
 
 /* A case as it begins, but for its code: registers point to the middle of the data, flat segments. */
 struct engine_case engine_case(bool user, const void *code, size_t len);
