@@ -48,8 +48,8 @@ lg_hrtimer_setup(struct hrtimer *timer,
 }
 
 /* One page of another address space, whose mmap_lock is held for reading: 1, or not. */
-static inline long lg_get_page_remote(struct mm_struct *mm, unsigned long start, unsigned int gup_flags,
-				      struct page **page)
+static inline long lg_get_page_remote(struct mm_struct *mm, unsigned long start,
+				      unsigned int gup_flags, struct page **page)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 	return get_user_pages_remote(mm, start, 1, gup_flags, page, NULL);
@@ -68,7 +68,8 @@ static inline long lg_get_page_remote(struct mm_struct *mm, unsigned long start,
 typedef unsigned long (*lg_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);
 
 /* NULL: no memory. */
-static inline struct shrinker *lg_shrinker_register(const char *name, lg_shrink_fn count, lg_shrink_fn scan)
+static inline struct shrinker *lg_shrinker_register(const char *name, lg_shrink_fn count,
+						    lg_shrink_fn scan)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);

@@ -153,9 +153,9 @@ static int access_piece(struct lg_cpu *cpu, u64 gpa, u8 *bytes, unsigned int len
 }
 
 /*
- * An access of up to four bytes. Both of its pages are translated before anything is done to one; and
- * a device comes before memory, as the instruction may be executed again until its device accesses are
- * done, and must find what it found the first time.
+ * An access of up to four bytes. Both of its pages are translated before anything is done to one;
+ * and a device comes before memory, as the instruction may be executed again until its device
+ * accesses are done, and must find what it found the first time.
  */
 static int access(struct lg_cpu *cpu, unsigned int sreg, u32 offset, unsigned int size, u32 *value,
 		  bool write)

@@ -8,11 +8,12 @@
  *	dev -> run -> world (switcher)
  *	       run -> exits -> hypercall, emulate, trap -> segments, shadow -> walk -> mem
  *
- * A room declares here what another needs and no more. What a Guest or a Launcher controls is called hostile; it is
- * checked where it enters, once (M6).
+ * A room declares here what another needs and no more. What a Guest or a Launcher controls is
+ * called hostile; it is checked where it enters, once (M6).
  *
- * Words: gva, gpa, gfn are Guest-virtual, Guest-physical, Guest frame number; hva is an address in the Launcher; pfn a
- * Host frame. "Level" is the virtual privilege level (kernel or user), "view" which of the two sets of shadow pages.
+ * Words: gva, gpa, gfn are Guest-virtual, Guest-physical, Guest frame number; hva is an address in
+ * the Launcher; pfn a Host frame. "Level" is the virtual privilege level (kernel or user), "view"
+ * which of the two sets of shadow pages.
  */
 #ifndef _LGUEST_LG_H
 #define _LGUEST_LG_H
@@ -89,8 +90,8 @@ struct lg_snapshot {
 };
 
 /*
- * One vCPU. Everything here belongs to the task that runs it, unless said otherwise. Fields that another task or an
- * interrupt may touch are atomic or say which lock they take.
+ * One vCPU. Everything here belongs to the task that runs it, unless said otherwise. Fields that
+ * another task or an interrupt may touch are atomic or say which lock they take.
  */
 struct lg_cpu {
 	struct lguest *lg;
@@ -100,27 +101,28 @@ struct lg_cpu {
 	/* The switcher's memory and what it must be told: world.c. */
 	struct lg_state *state;		/* registers, own GDT, IDT, TSS, stack: switcher.h */
 	struct lg_world *world;		/* page-table tops, T set, host facts */
-	int host_cpu;			/* any task: the host CPU this vCPU is inside the Guest on, or -1 */
-	bool kicked;			/* any context: look at what is pending before the next entry */
-	bool loaded;			/* FPU of the Guest is in the CPU, preemption off: world.c */
-	u64 exit_cr2, exit_dr6;		/* of the last page fault and debug exception in the hardware */
+	int host_cpu;		/* any task: the host CPU this vCPU is inside the Guest on, or -1 */
+	bool kicked;		/* any context: look at what is pending before the next entry */
+	bool loaded;		/* FPU of the Guest is in the CPU, preemption off: world.c */
+	u64 exit_cr2, exit_dr6; /* of the last page fault and debug exception in the hardware */
 
 	/* The virtual processor. */
-	bool user;			/* virtual privilege level: false kernel, true user (decision 1) */
-	struct lg_paging paging;	/* cr0, cr3, cr4, PDPTEs: what the walk needs; changed by shadow.c alone */
+	bool user; /* virtual privilege level: false kernel, true user (decision 1) */
+	struct lg_paging
+		paging; /* cr0, cr3, cr4, PDPTEs: what the walk needs; changed by shadow.c alone */
 	struct lg_shadow_spare spare;
 	struct lg_root root[LG_ROOTS];
 	unsigned int root_now;		/* which of them is that of the current CR3 */
 	u32 cr2;
 	bool ts;			/* CR0.TS: the FPU is not the Guest's to use, #NM */
-	bool virtual_if;		/* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
+	bool virtual_if; /* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
 	struct lg_segments seg;		/* GDT, LDT, TSS as the Guest gave them: segments.c */
 	u64 idt[LG_IDT_ENTRIES];	/* gates by LHCALL_LOAD_IDT_ENTRY; 0 is none */
 	bool idt_in_memory;		/* LIDT gave the table: read at each delivery */
 	u32 idt_base, idt_limit;
-	u32 ss1, esp1;			/* stack for entries from user mode; ss1 0: the TSS has it */
+	u32 ss1, esp1; /* stack for entries from user mode; ss1 0: the TSS has it */
 	u8 iopl;			/* as the Guest's kernel last loaded it into EFLAGS */
-	bool sti_shadow;		/* the instruction after STI is not done: no interrupt yet */
+	bool sti_shadow; /* the instruction after STI is not done: no interrupt yet */
 	bool stepping;			/* TF in the frame is the Host's, to end that */
 	u32 dr[8];			/* debug registers as the Guest believes them to be */
 	u64 msr[LG_MSRS];		/* by the table in emu_system.c */
@@ -131,7 +133,8 @@ struct lg_cpu {
 	u32 noirq_iret, kernel_address;
 	u8 syscall_vec;
 	u8 next_hcall;			/* the Host's own cursor in the ring */
-	bool hypercall_waits;		/* the ring left something for the Launcher; the call itself is still to be done */
+	/* The ring left something for the Launcher; the call itself is still to be done. */
+	bool hypercall_waits;
 
 	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
 	unsigned long irqs_pending;
@@ -241,7 +244,10 @@ struct lg_sum {
 	u64 guest_bytes, host_bytes;
 };
 void lg_look_sum(struct lg_sum *sum);
-/* By the vCPU's task, between two instructions: its registers, for who has asked for them with a kick. */
+/*
+ * By the vCPU's task, between two instructions: its registers, for who has asked for them with a
+ * kick.
+ */
 void lg_snapshot_answer(struct lg_cpu *cpu);
 
 /* ---- stats.c, sysfs.c ---- */
@@ -262,21 +268,29 @@ void lg_raise_irq(struct lg_cpu *cpu, unsigned int line);
 /*
  * ---- mem.c: Guest memory. By the vCPU's task; may sleep, and then puts the vCPU (world.c). ----
  *
- * All return 0 or -EFAULT. After -EFAULT of those that take a gva, cpu->fault is the fault for the Guest: of its own
- * tables, or, where they lead outside memory or the Launcher's memory is not there, as for a reserved bit.
+ * All return 0 or -EFAULT. After -EFAULT of those that take a gva, cpu->fault is the fault for the
+ * Guest: of its own tables, or, where they lead outside memory or the Launcher's memory is not
+ * there, as for a reserved bit.
  */
 /*
- * Makes [base, base + pages) of current->mm the Guest's memory. -EINVAL: not aligned, no page or too many, not in the
- * address space; -EFAULT: not all mapped and writable, or the first page cannot be had.
+ * Makes [base, base + pages) of current->mm the Guest's memory. -EINVAL: not aligned, no page or
+ * too many, not in the address space; -EFAULT: not all mapped and writable, or the first page
+ * cannot be had.
  */
 int lg_mem_init(struct lguest *lg, unsigned long base, unsigned long pages);
 /* Also without lg_mem_init(). */
 void lg_mem_destroy(struct lguest *lg);
-/* True if [gpa, gpa + len) is inside memory: the one check of Guest-physical addresses (M6). Any context. */
+/*
+ * True if [gpa, gpa + len) is inside memory: the one check of Guest-physical addresses (M6). Any
+ * context.
+ */
 bool lg_gpa_ok(const struct lguest *lg, u64 gpa, u64 len);
 int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len);
 int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len);
-/* Through the Guest's tables with the rights in access (LG_PF_* bits). A write that faults has written nothing. */
+/*
+ * Through the Guest's tables with the rights in access (LG_PF_* bits). A write that faults has
+ * written nothing.
+ */
 int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access);
 int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access);
 /* The gpa behind a gva by walking the Guest's tables (decision 4); it may lie outside memory. */
@@ -284,28 +298,33 @@ int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
 /* Sets cpu->fault to what tables that lead outside memory give. */
 void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
 /*
- * Reads `count` page-table entries, of 4 or 8 bytes, that lie in one page. Does not sleep and does not put the vCPU:
- * false if they cannot be had so.
+ * Reads `count` page-table entries, of 4 or 8 bytes, that lie in one page. Does not sleep and does
+ * not put the vCPU: false if they cannot be had so.
  */
-bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries);
+bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count,
+		     u64 *entries);
 /*
- * The Host's page behind a gfn inside memory, with a reference; NULL if the Launcher's memory does not allow it. For a
- * write it is writable; for a read *writable tells whether it happens to be.
+ * The Host's page behind a gfn inside memory, with a reference; NULL if the Launcher's memory does
+ * not allow it. For a write it is writable; for a read *writable tells whether it happens to be.
  */
 struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable);
 /*
- * For any task: reads what is there, and brings nothing there. -EFAULT: outside memory; -ENXIO: swapped out, never
- * touched, unmapped. May sleep. The Guest must be kept from going away (debugfs.h).
+ * For any task: reads what is there, and brings nothing there. -EFAULT: outside memory; -ENXIO:
+ * swapped out, never touched, unmapped. May sleep. The Guest must be kept from going away
+ * (debugfs.h).
  */
 int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len);
 /*
- * Are the LG_LARGE_PAGES frames from gfn on, a multiple of that, and inside memory, writable and one behind the other in
- * the Host's memory, aligned like a huge page? Does not sleep.
+ * Are the LG_LARGE_PAGES frames from gfn on, a multiple of that, and inside memory, writable and
+ * one behind the other in the Host's memory, aligned like a huge page? Does not sleep.
  */
 bool lg_mem_contiguous(struct lg_cpu *cpu, u64 gfn);
 #define LG_LARGE_PAGES		512
 
-/* ---- shadow.c, shadow_page.c. By the vCPU's task; may sleep, and then puts the vCPU, unless said otherwise. ---- */
+/*
+ * ---- shadow.c, shadow_page.c. By the vCPU's task; may sleep, and then puts the vCPU, unless said
+ * otherwise. ----
+ */
 int lg_shadow_module_init(void);
 void lg_shadow_module_exit(void);
 /* Makes the file lguest/shadow_check in debugfs. */
@@ -315,26 +334,28 @@ int lg_shadow_init(struct lguest *lg);
 /* Nobody runs the vCPU any more. Before lg_world_destroy(). Also without lg_shadow_init(). */
 void lg_shadow_destroy(struct lguest *lg);
 enum lg_shadow_result {
-	LG_SHADOW_DONE,		/* the entry is there, or may be the next time: go on, after a look at signals */
-	LG_SHADOW_REFLECT,	/* the Guest's own fault: cpu->fault */
-	LG_SHADOW_DEVICE,	/* allowed, but outside memory: *gpa */
-	LG_SHADOW_GONE,		/* the Launcher's memory is not there: -EFAULT or no memory */
+	/* The entry is there, or may be the next time: go on, after a look at signals. */
+	LG_SHADOW_DONE,
+	LG_SHADOW_REFLECT, /* the Guest's own fault: cpu->fault */
+	LG_SHADOW_DEVICE,  /* allowed, but outside memory: *gpa */
+	LG_SHADOW_GONE,	   /* the Launcher's memory is not there: -EFAULT or no memory */
 };
 /* A hardware page fault at gva; error as the processor pushed it. */
 enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa);
 /*
- * New CR3 by hypercall (flushes nothing that is known) or, flush set, by MOV CR3 / task switch. 0; -EFAULT: directory
- * outside memory or PDPTEs with reserved bits, nothing has changed.
+ * New CR3 by hypercall (flushes nothing that is known) or, flush set, by MOV CR3 / task switch. 0;
+ * -EFAULT: directory outside memory or PDPTEs with reserved bits, nothing has changed.
  */
 int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush);
 /*
- * CR0, CR4, EFER bits that change paging (WP, PG, PSE, PAE, PGE, NXE): the format may change; flushes. CR4.SMEP and
- * SMAP are not for Guests to set. Also the first one, with cpu->paging.cr3 set. 0; -EFAULT as above, or long mode.
+ * CR0, CR4, EFER bits that change paging (WP, PG, PSE, PAE, PGE, NXE): the format may change;
+ * flushes. CR4.SMEP and SMAP are not for Guests to set. Also the first one, with cpu->paging.cr3
+ * set. 0; -EFAULT as above, or long mode.
  */
 int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
 /* Flushes: spin, do not sleep, do not put. */
 void lg_shadow_flush_all(struct lg_cpu *cpu);
-void lg_shadow_flush_user(struct lg_cpu *cpu);		/* below cpu->kernel_address, current directory */
+void lg_shadow_flush_user(struct lg_cpu *cpu); /* below cpu->kernel_address, current directory */
 void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);	/* INVLPG */
 /* What the Guest's hypercalls of these names say; arguments are checked here. */
 void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value);
@@ -350,7 +371,8 @@ struct lg_shadow_stats {
 };
 void lg_shadow_get_stats(struct lguest *lg, struct lg_shadow_stats *stats);
 struct lg_shadow_size {
-	unsigned int used, pages, max;	/* shadow pages: in use, with those that lie ready, at most */
+	unsigned int used, pages,
+		max; /* shadow pages: in use, with those that lie ready, at most */
 	u64 bytes;
 };
 void lg_shadow_get_size(struct lguest *lg, struct lg_shadow_size *size);
@@ -358,7 +380,8 @@ struct lg_shadow_view_size {
 	unsigned int pages[2];		/* shadow pages by level - 1, of the current directory */
 	unsigned int entries;		/* that map memory */
 };
-void lg_shadow_get_view_size(struct lg_cpu *cpu, enum lg_view view, struct lg_shadow_view_size *size);
+void lg_shadow_get_view_size(struct lg_cpu *cpu, enum lg_view view,
+			     struct lg_shadow_view_size *size);
 void lg_shadow_get_paging(struct lg_cpu *cpu, struct lg_paging *paging);
 /* One mapping: [start, end], to gpa on. Of the Guest's tables or of a view of the shadow. */
 struct lg_piece {
@@ -383,7 +406,10 @@ void lg_world_module_exit(void);
 int lg_world_init(struct lg_cpu *cpu);
 void lg_world_destroy(struct lg_cpu *cpu);
 u64 lg_world_bytes(struct lg_cpu *cpu);
-/* The page of top-level entries that maps 0-4 GiB in a view: shadow.c writes entries 0-3 of it (1 GiB each). */
+/*
+ * The page of top-level entries that maps 0-4 GiB in a view: shadow.c writes entries 0-3 of it (1
+ * GiB each).
+ */
 u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view);
 /* Guest's FPU out, preemption on: whoever may sleep calls this first. Harmless when not loaded. */
 void lg_world_put(struct lg_cpu *cpu);
@@ -391,16 +417,26 @@ void lg_world_put(struct lg_cpu *cpu);
 #define LG_EXIT_KICKED	0x100
 #define LG_EXIT_ABORTED	0x101
 int lg_world_enter(struct lg_cpu *cpu);
-/* XSETBV: 0, or -EINVAL where the processor would refuse or the host has none. The vCPU is not loaded afterwards. */
+/*
+ * XSETBV: 0, or -EINVAL where the processor would refuse or the host has none. The vCPU is not
+ * loaded afterwards.
+ */
 int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0);
 /* A vector of the host's own: no exception, and no gate that a Guest may use by INT. */
 static inline bool lg_host_vector(int vector)
 {
-	return vector >= FIRST_EXTERNAL_VECTOR && vector < LG_VECTORS && vector != IA32_SYSCALL_VECTOR;
+	return vector >= FIRST_EXTERNAL_VECTOR && vector < LG_VECTORS &&
+	       vector != IA32_SYSCALL_VECTOR;
 }
-/* No vCPU of lg runs on old shadow entries once it returns: kicks and waits. Preemption may be off, IRQs are on. */
+/*
+ * No vCPU of lg runs on old shadow entries once it returns: kicks and waits. Preemption may be off,
+ * IRQs are on.
+ */
 void lg_world_flush_tlbs(struct lguest *lg);
-/* Makes a vCPU look at its requests soon: wakes it if halted, kicks it out of the Guest. Any context. */
+/*
+ * Makes a vCPU look at its requests soon: wakes it if halted, kicks it out of the Guest. Any
+ * context.
+ */
 void lg_kick(struct lg_cpu *cpu);
 
 /* ---- run.c ---- */
@@ -421,7 +457,9 @@ void lg_events_destroy(struct lguest *lg);
 int lg_irqfd_set(struct lguest *lg, u64 line, u64 fd, bool on);
 int lg_doorbell_set(struct lguest *lg, u64 kind, u64 addr, u64 size, u64 fd, bool on);
 
-/* ---- processor.c: what the plain rooms of the virtual processor (env.h) need of the kernel ---- */
+/*
+ * ---- processor.c: what the plain rooms of the virtual processor (env.h) need of the kernel ----
+ */
 /* Wall clock: seconds, nanoseconds. */
 void lg_wall_clock(u32 time[2]);
 u64 lg_rdtsc(void);

@@ -2,10 +2,11 @@
 /*
  * Guest memory: one region of the Launcher's address space, as Guest-physical addresses.
  *
- * The only place where a gpa becomes an address of the Launcher's (guest_user()), and so the one check of gpas (M6).
- * Memory is reached by user accesses in the vCPU's own task: the Host may swap, move or merge its pages at any time
- * and the Launcher may unmap them. An access is first tried with page faults off, as the vCPU may be loaded
- * (preemption off); only if that fails the vCPU is put, and the access may sleep.
+ * The only place where a gpa becomes an address of the Launcher's (guest_user()), and so the one
+ * check of gpas (M6). Memory is reached by user accesses in the vCPU's own task: the Host may swap,
+ * move or merge its pages at any time and the Launcher may unmap them. An access is first tried
+ * with page faults off, as the vCPU may be loaded (preemption off); only if that fails the vCPU is
+ * put, and the access may sleep.
  *
  * What may not enter: shadow pages, and any use of a page beyond the call that got it.
  */
@@ -80,7 +81,8 @@ int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
 	return err ? -ENXIO : 0;
 }
 
-bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count, u64 *entries)
+bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count,
+		     u64 *entries)
 {
 	bool done = false;
 	u64 __user *p8;

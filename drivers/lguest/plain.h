@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All that the plain-C rooms (walk.c, segments.c, decode and emulation) need of their surroundings, so that the same
- * files are compiled into the module and into userspace tests (tools/testing/selftests/lguest/plain/).
+ * All that the plain-C rooms (walk.c, segments.c, decode and emulation) need of their surroundings,
+ * so that the same files are compiled into the module and into userspace tests
+ * (tools/testing/selftests/lguest/plain/).
  */
 #ifndef _LGUEST_PLAIN_H
 #define _LGUEST_PLAIN_H

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The shadow is filled here: by page faults, and ahead of them where that is cheap; and what became stale is compared
- * with the Guest's tables again. It is a TLB (design.md, decision 4): every entry was made of what the Guest's tables
- * said, and lives no longer than the Guest may count on.
+ * The shadow is filled here: by page faults, and ahead of them where that is cheap; and what became
+ * stale is compared with the Guest's tables again. It is a TLB (design.md, decision 4): every entry
+ * was made of what the Guest's tables said, and lives no longer than the Guest may count on.
  *
- * Who enters is the vCPU's own task, loaded or not; it may come back not loaded. Guest memory is walked and Host frames
- * are got with no lock held; then, under the lock, what was found is installed if no flush and no notifier came
- * between. Under the lock Guest memory is only peeked at.
+ * Who enters is the vCPU's own task, loaded or not; it may come back not loaded. Guest memory is
+ * walked and Host frames are got with no lock held; then, under the lock, what was found is
+ * installed if no flush and no notifier came between. Under the lock Guest memory is only peeked
+ * at.
  *
- * How tables lie. The hardware has four levels whatever the Guest has. Entries 0 to 3 of a vCPU's top table of a view
- * (lg_world_low(), 1 GiB each) point to shadow pages of level 2 and are always either 0 or right for the current CR3.
- * One page of a 2-level Guest's table maps more than one of ours: quadrants.
+ * How tables lie. The hardware has four levels whatever the Guest has. Entries 0 to 3 of a vCPU's
+ * top table of a view (lg_world_low(), 1 GiB each) point to shadow pages of level 2 and are always
+ * either 0 or right for the current CR3. One page of a 2-level Guest's table maps more than one of
+ * ours: quadrants.
  */
 #include <linux/io.h>
 #include <linux/sched.h>
@@ -18,29 +20,35 @@
 #include "shadow.h"
 #include "trace.h"
 
-/* How often a fill is begun anew here; then the Guest faults again, and the run loop has looked at signals. */
+/*
+ * How often a fill is begun anew here; then the Guest faults again, and the run loop has looked at
+ * signals.
+ */
 #define MAX_TRIES	4
 
 /* Entries of a Guest's table that are looked at together, aligned to their number. */
 #define GROUP		8u
 
-/* How many pages of level 1 are compared at once when their directory is; the others when they are needed. */
+/*
+ * How many pages of level 1 are compared at once when their directory is; the others when they are
+ * needed.
+ */
 #define SYNC_CHILDREN	64
 
 /* ---- Keys ---- */
 
 /* As an initialiser would, without masking what fits. */
-static union lg_spage_key make_key(const struct lg_paging *paging, enum lg_view view, u64 gfn, unsigned int level,
-				   u64 quadrant, bool direct)
+static union lg_spage_key make_key(const struct lg_paging *paging, enum lg_view view, u64 gfn,
+				   unsigned int level, u64 quadrant, bool direct)
 {
 	return (union lg_spage_key){
-		.raw = gfn | (u64)level << 40 | quadrant << 43 | (u64)view << 47 | (u64)paging->format << 48 |
-		       (u64)direct << 50,
+		.raw = gfn | (u64)level << 40 | quadrant << 43 | (u64)view << 47 |
+		       (u64)paging->format << 48 | (u64)direct << 50,
 	};
 }
 
-union lg_spage_key lg_table_key(const struct lg_paging *paging, enum lg_view view, u64 table, u64 gva,
-				unsigned int level)
+union lg_spage_key lg_table_key(const struct lg_paging *paging, enum lg_view view, u64 table,
+				u64 gva, unsigned int level)
 {
 	u64 quadrant = 0;
 
@@ -51,7 +59,8 @@ union lg_spage_key lg_table_key(const struct lg_paging *paging, enum lg_view vie
 }
 
 /* A piece of a large page, or of memory itself where paging is off. gpa is where gva leads. */
-static union lg_spage_key direct_key(const struct lg_paging *paging, enum lg_view view, u64 gpa, unsigned int level)
+static union lg_spage_key direct_key(const struct lg_paging *paging, enum lg_view view, u64 gpa,
+				     unsigned int level)
 {
 	unsigned int shift = lg_level_shift(level + 1);
 
@@ -64,7 +73,8 @@ bool lg_top_key(const struct lg_paging *paging, enum lg_view view, u64 gva, unio
 
 	switch (paging->format) {
 	case LG_FMT_2LEVEL:
-		*key = lg_table_key(paging, view, lg_table_gpa(paging, paging->cr3), gva, LG_TOP_LEVEL);
+		*key = lg_table_key(paging, view, lg_table_gpa(paging, paging->cr3), gva,
+				    LG_TOP_LEVEL);
 		return true;
 	case LG_FMT_PAE:
 		pdpte = paging->pdpte[gva >> 30 & 3];
@@ -79,10 +89,11 @@ bool lg_top_key(const struct lg_paging *paging, enum lg_view view, u64 gva, unio
 }
 
 /*
- * The Guest's entries that belong to `count` slots of this page, above the lowest level only one. False: they cannot be
- * had without sleeping.
+ * The Guest's entries that belong to `count` slots of this page, above the lowest level only one.
+ * False: they cannot be had without sleeping.
  */
-static bool peek(struct lg_cpu *cpu, const struct lg_spage *sp, unsigned int slot, unsigned int count, u64 *entries)
+static bool peek(struct lg_cpu *cpu, const struct lg_spage *sp, unsigned int slot,
+		 unsigned int count, u64 *entries)
 {
 	unsigned int index = sp->key.quadrant << LG_SLOT_BITS | slot, size = sizeof(u64);
 
@@ -91,18 +102,25 @@ static bool peek(struct lg_cpu *cpu, const struct lg_spage *sp, unsigned int slo
 		index >>= sp->key.level - 1;
 		size = sizeof(u32);
 	}
-	return lg_entries_peek(cpu, ((u64)sp->key.gfn << PAGE_SHIFT) + index * size, size, count, entries);
+	return lg_entries_peek(cpu, ((u64)sp->key.gfn << PAGE_SHIFT) + index * size, size, count,
+			       entries);
 }
 
 /* ---- Rights ---- */
 
 static bool ignores_wp(const struct lg_paging *paging, enum lg_view view)
 {
-	/* With WP off the kernel writes where it pleases; the views are apart (M5), so user mode does not. */
+	/*
+	 * With WP off the kernel writes where it pleases; the views are apart (M5), so user mode
+	 * does not.
+	 */
 	return view == LG_VIEW_KERNEL && !(paging->cr0 & LG_CR0_WP);
 }
 
-/* What an entry of the Guest's grants: the flags of ours at the same level. leaf: it maps a page, of whatever size. */
+/*
+ * What an entry of the Guest's grants: the flags of ours at the same level. leaf: it maps a page,
+ * of whatever size.
+ */
 static u64 flags_of(const struct lg_paging *paging, enum lg_view view, u64 entry, bool leaf)
 {
 	bool write = entry & LG_PTE_WRITE || ignores_wp(paging, view);
@@ -114,8 +132,8 @@ static u64 flags_of(const struct lg_paging *paging, enum lg_view view, u64 entry
 }
 
 /* The same of a walk, for one level. */
-static u64 walk_flags(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t,
-		      unsigned int index)
+static u64 walk_flags(const struct lg_paging *paging, enum lg_view view,
+		      const struct lg_translation *t, unsigned int index)
 {
 	/* Inside a large page: the large page's entry has said it. */
 	if (index < t->leaf)
@@ -123,8 +141,11 @@ static u64 walk_flags(const struct lg_paging *paging, enum lg_view view, const s
 	return flags_of(paging, view, t->entry[index], index == t->leaf);
 }
 
-/* All levels of the Guest together allow writing, without another look at its tables: dirty is set. */
-static bool may_write(const struct lg_paging *paging, enum lg_view view, const struct lg_translation *t)
+/*
+ * All levels of the Guest together allow writing, without another look at its tables: dirty is set.
+ */
+static bool may_write(const struct lg_paging *paging, enum lg_view view,
+		      const struct lg_translation *t)
 {
 	if (t->leaf == LG_LEAF_NONE)
 		return true;
@@ -138,7 +159,10 @@ static bool is_global(const struct lg_paging *paging, u64 entry)
 
 /* ---- Leaves ---- */
 
-/* With the lock, and the frame known and writable: as if the Launcher had unmapped a dirty page just here. */
+/*
+ * With the lock, and the frame known and writable: as if the Launcher had unmapped a dirty page
+ * just here.
+ */
 static void mark_dirty(u64 frame)
 {
 	struct page *page = pfn_to_page(frame >> PAGE_SHIFT);
@@ -147,8 +171,8 @@ static void mark_dirty(u64 frame)
 		set_page_dirty(page);
 }
 
-static void map_leaf(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 frame, u64 flags,
-		     u64 entry)
+static void map_leaf(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn,
+		     u64 frame, u64 flags, u64 entry)
 {
 	if (!(frame & LG_FRAME_WRITABLE))
 		flags &= ~(u64)LG_WRITE_FLAGS;
@@ -157,18 +181,21 @@ static void map_leaf(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot
 	lg_spage_map(s, sp, slot, gfn, __sme_set(frame & PAGE_MASK) | flags, entry);
 }
 
-/* Bits of an entry through which a view can go without another walk: one has been here, and has set accessed. */
+/*
+ * Bits of an entry through which a view can go without another walk: one has been here, and has set
+ * accessed.
+ */
 static u64 walked_bits(enum lg_view view)
 {
 	return LG_PTE_PRESENT | LG_PTE_ACCESSED | (view == LG_VIEW_USER ? LG_PTE_USER : 0);
 }
 
 /*
- * What a leaf may be for this entry of the Guest's, with nothing left to ask the Guest or the Host: its frame as in
- * frame[], or 0; and the flags.
+ * What a leaf may be for this entry of the Guest's, with nothing left to ask the Guest or the Host:
+ * its frame as in frame[], or 0; and the flags.
  */
-static u64 leaf_of(const struct lg_shadow *s, const struct lg_paging *paging, enum lg_view view, u64 entry, u64 *gfn,
-		   u64 *flags)
+static u64 leaf_of(const struct lg_shadow *s, const struct lg_paging *paging, enum lg_view view,
+		   u64 entry, u64 *gfn, u64 *flags)
 {
 	bool large;
 	u64 gpa;
@@ -181,8 +208,8 @@ static u64 leaf_of(const struct lg_shadow *s, const struct lg_paging *paging, en
 	return s->frame[*gfn];
 }
 
-void lg_shadow_prefill(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, unsigned int slot,
-		       unsigned int count)
+void lg_shadow_prefill(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp,
+		       unsigned int slot, unsigned int count)
 {
 	const struct lg_paging *paging = &cpu->paging;
 	const u64 need = walked_bits(sp->key.view);
@@ -217,12 +244,14 @@ bool lg_top_stale(const struct lg_shadow *s, const struct lg_spage *sp)
 }
 
 /*
- * May a page that was found by its key not be linked under gva as it is, or not stay linked where a whole directory was
- * flushed? Flushes of single addresses, and of the user part, reach what is linked where they act. One that was linked nowhere
- * has missed all of them since; one that is linked in another directory only has missed those of user addresses.
- * (Kernel addresses are flushed in all directories.)
+ * May a page that was found by its key not be linked under gva as it is, or not stay linked where a
+ * whole directory was flushed? Flushes of single addresses, and of the user part, reach what is
+ * linked where they act. One that was linked nowhere has missed all of them since; one that is
+ * linked in another directory only has missed those of user addresses. (Kernel addresses are
+ * flushed in all directories.)
  */
-static bool child_stale(const struct lg_shadow *s, const struct lg_cpu *cpu, const struct lg_spage *sp, u64 gva)
+static bool child_stale(const struct lg_shadow *s, const struct lg_cpu *cpu,
+			const struct lg_spage *sp, u64 gva)
 {
 	u64 start = gva & ~((1ULL << lg_level_shift(sp->key.level + 1)) - 1);
 
@@ -242,15 +271,18 @@ static void is_fresh(struct lg_shadow *s, struct lg_spage *sp)
 	s->stats.syncs++;
 }
 
-/* The Guest's entry is the one that the slot was made of. (Of PAE and above, NX is not part of the frame.) */
+/*
+ * The Guest's entry is the one that the slot was made of. (Of PAE and above, NX is not part of the
+ * frame.)
+ */
 static bool same_entry(u64 entry, u32 gfn, u16 low)
 {
 	return (entry & ~LG_PTE_NX) >> PAGE_SHIFT == gfn && low_bits(entry) == low;
 }
 
 /* The entry changed: keeps what it still allows, less where it allows less. */
-static void sync_leaf(struct lg_shadow *s, const struct lg_paging *paging, struct lg_spage *sp, unsigned int slot,
-		      u64 entry)
+static void sync_leaf(struct lg_shadow *s, const struct lg_paging *paging, struct lg_spage *sp,
+		      unsigned int slot, u64 entry)
 {
 	u64 old = sp->table[slot], frame, gfn, flags;
 
@@ -284,7 +316,8 @@ static void sync_table(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage 
 		for (; bits; bits &= bits - 1) {
 			i = __ffs(bits);
 			global &= entry[i];
-			if (mode_changed || !same_entry(entry[i], sp->gfn[base + i], sp->low[base + i]))
+			if (mode_changed ||
+			    !same_entry(entry[i], sp->gfn[base + i], sp->low[base + i]))
 				sync_leaf(s, &cpu->paging, sp, base + i, entry[i]);
 		}
 	}
@@ -292,20 +325,25 @@ static void sync_table(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage 
 	is_fresh(s, sp);
 }
 
-/* The gfn in the Guest's entry that a large leaf was made of: the second half of a 4 MiB page is 2 MiB further. */
+/*
+ * The gfn in the Guest's entry that a large leaf was made of: the second half of a 4 MiB page is 2
+ * MiB further.
+ */
 static u32 large_gfn(const struct lg_spage *sp, unsigned int slot)
 {
 	return sp->gfn[slot] - (sp->key.format == LG_FMT_2LEVEL && slot & 1 ? LG_SLOTS : 0);
 }
 
 /* Does a slot above the lowest level, whose entry changed, still hold what that asks for? */
-static bool allows_above(const struct lg_paging *paging, const struct lg_spage *sp, unsigned int slot, u64 entry)
+static bool allows_above(const struct lg_paging *paging, const struct lg_spage *sp,
+			 unsigned int slot, u64 entry)
 {
 	u64 old = sp->table[slot], gpa, gfn;
 	struct lg_spage *child;
 	bool large;
 
-	if (~entry & walked_bits(sp->key.view) || !lg_walk_entry(paging, sp->key.level - 1, entry, &gpa, &large))
+	if (~entry & walked_bits(sp->key.view) ||
+	    !lg_walk_entry(paging, sp->key.level - 1, entry, &gpa, &large))
 		return false;
 	if ((old ^ flags_of(paging, sp->key.view, entry, large)) & LG_RIGHTS)
 		return false;
@@ -319,11 +357,11 @@ static bool allows_above(const struct lg_paging *paging, const struct lg_spage *
 }
 
 /*
- * A slot of a page of level 2, which starts at gva: is what it leads to fresh? A page is compared if it was used lately
- * and if that was not done for many others already.
+ * A slot of a page of level 2, which starts at gva: is what it leads to fresh? A page is compared
+ * if it was used lately and if that was not done for many others already.
  */
-static bool sync_child(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, unsigned int slot, u64 gva,
-		       unsigned int *synced)
+static bool sync_child(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp,
+		       unsigned int slot, u64 gva, unsigned int *synced)
 {
 	u64 pte = sp->table[slot];
 	struct lg_spage *child;
@@ -341,7 +379,9 @@ static bool sync_child(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage 
 	return true;
 }
 
-/* Compares a page of level 2, which starts at gva, with the Guest's table; and so what it leads to. */
+/*
+ * Compares a page of level 2, which starts at gva, with the Guest's table; and so what it leads to.
+ */
 static void sync_directory(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva)
 {
 	/* Slots that one of the Guest's entries has, as a shift. */
@@ -378,9 +418,11 @@ static void sync_directory(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_sp
 
 /* ---- Filling ---- */
 
-static struct lg_spage *top_page(struct lg_shadow *s, struct lg_cpu *cpu, enum lg_view view, u64 gva)
+static struct lg_spage *top_page(struct lg_shadow *s, struct lg_cpu *cpu, enum lg_view view,
+				 u64 gva)
 {
-	u64 *top = &lg_world_low(cpu, view)[gva >> lg_level_shift(LG_TOP_LEVEL + 1) & (LG_TOPS - 1)];
+	u64 *top =
+		&lg_world_low(cpu, view)[gva >> lg_level_shift(LG_TOP_LEVEL + 1) & (LG_TOPS - 1)];
 	union lg_spage_key key;
 	struct lg_spage *sp;
 
@@ -395,9 +437,12 @@ static struct lg_spage *top_page(struct lg_shadow *s, struct lg_cpu *cpu, enum l
 	return sp;
 }
 
-/* The shadow page below a slot: what is there if it is the right one, else another in its place (M2, M4). */
-static struct lg_spage *child_page(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp, u64 gva,
-				   union lg_spage_key key, u64 flags, u64 entry)
+/*
+ * The shadow page below a slot: what is there if it is the right one, else another in its place
+ * (M2, M4).
+ */
+static struct lg_spage *child_page(struct lg_shadow *s, struct lg_cpu *cpu, struct lg_spage *sp,
+				   u64 gva, union lg_spage_key key, u64 flags, u64 entry)
 {
 	unsigned int slot = lg_slot(gva, sp->key.level);
 	u64 old = sp->table[slot];
@@ -445,7 +490,7 @@ struct fill {
 	struct page *page;		/* got for it, or NULL if the frame was known */
 	bool writable;			/* the page is */
 	bool tried;			/* whether it is part of a huge page was found out: */
-	bool large;			/* it is, or was known to be; a large page of the Guest's is behind it, too */
+	bool large; /* it is, or was known to be; a large page of the Guest's is behind it, too */
 };
 
 static bool access_ok_for(const struct fill *f, u64 frame)
@@ -482,7 +527,8 @@ static void install_locked(struct lg_shadow *s, struct lg_cpu *cpu, const struct
 	trace_lguest_shadow_fill(cpu, f->gva, t->gpa,
 				 flags & _PAGE_RW && frame & LG_FRAME_WRITABLE);
 	if (f->large) {
-		map_leaf(s, sp, slot, gfn & ~(u64)(LG_SLOTS - 1), frame, flags | _PAGE_PSE, t->entry[1]);
+		map_leaf(s, sp, slot, gfn & ~(u64)(LG_SLOTS - 1), frame, flags | _PAGE_PSE,
+			 t->entry[1]);
 		return;
 	}
 	map_leaf(s, sp, slot, gfn, frame, flags, t->entry[0]);
@@ -533,8 +579,9 @@ out:
 }
 
 /*
- * Can the 2 MiB around this gfn be one entry? They are inside memory, the Launcher's address is as aligned as the
- * Guest's, and the page that was got is part of a huge one: then it pays to look at all of it.
+ * Can the 2 MiB around this gfn be one entry? They are inside memory, the Launcher's address is as
+ * aligned as the Guest's, and the page that was got is part of a huge one: then it pays to look at
+ * all of it.
  */
 static bool is_large(struct lg_cpu *cpu, const struct fill *f, u64 gfn)
 {
@@ -542,10 +589,14 @@ static bool is_large(struct lg_cpu *cpu, const struct fill *f, u64 gfn)
 	u64 first = gfn & ~(u64)(LG_SLOTS - 1);
 
 	return f->writable && !(lg->base & ~PMD_MASK) && first + LG_SLOTS <= lg->pfn_limit &&
-	       compound_order(compound_head(f->page)) >= PMD_SHIFT - PAGE_SHIFT && lg_mem_contiguous(cpu, first);
+	       compound_order(compound_head(f->page)) >= PMD_SHIFT - PAGE_SHIFT &&
+	       lg_mem_contiguous(cpu, first);
 }
 
-/* The frame for a fill, if it is not known: f->page, f->large. False: the Launcher's memory does not have it. */
+/*
+ * The frame for a fill, if it is not known: f->page, f->large. False: the Launcher's memory does
+ * not have it.
+ */
 static bool find_frame(struct lg_cpu *cpu, struct fill *f, u64 gfn)
 {
 	const struct lg_shadow *s = cpu->lg->shadow;

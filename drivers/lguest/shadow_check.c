@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks whether the shadow keeps its rules: /sys/kernel/debug/lguest/shadow_check goes over all shadow pages of all
- * Guests, running or not, and says what is wrong. Tests read it after, and while, they have done their worst.
+ * Looks whether the shadow keeps its rules: /sys/kernel/debug/lguest/shadow_check goes over all
+ * shadow pages of all Guests, running or not, and says what is wrong. Tests read it after, and
+ * while, they have done their worst.
  *
- * It only reads. The lock is held for one page or frame at a time, so that the Guests go on between.
+ * It only reads. The lock is held for one page or frame at a time, so that the Guests go on
+ * between.
  */
 #include <linux/debugfs.h>
 #include <linux/io.h>
@@ -36,7 +38,8 @@ static void complain(struct check *c, const char *fmt, ...)
 }
 
 /* An entry is in the list that starts at *first, as far as its neighbours say. */
-static bool listed(const struct lg_shadow *s, const struct lg_spage *sp, unsigned int slot, u32 first)
+static bool listed(const struct lg_shadow *s, const struct lg_spage *sp, unsigned int slot,
+		   u32 first)
 {
 	u32 next = sp->next[slot], prev = sp->prev[slot], entry = entry_of(sp, slot);
 
@@ -66,8 +69,10 @@ static void check_leaf(struct check *c, const struct lg_spage *sp, unsigned int 
 	if (!listed(s, sp, slot, large ? s->rmap_large[gfn / LG_SLOTS] : s->rmap[gfn]))
 		complain(c, "page %u slot %u: not in the list of gfn %#x", sp->id, slot, gfn);
 	frame = large ? s->frame_large[gfn / LG_SLOTS] : s->frame[gfn];
-	if (!(frame & LG_FRAME_KNOWN) || (__sme_clr(pte) & PHYSICAL_PAGE_MASK) != (frame & PAGE_MASK))
-		complain(c, "page %u slot %u: entry %#llx, but gfn %#x is at %#llx", sp->id, slot, pte, gfn, frame);
+	if (!(frame & LG_FRAME_KNOWN) ||
+	    (__sme_clr(pte) & PHYSICAL_PAGE_MASK) != (frame & PAGE_MASK))
+		complain(c, "page %u slot %u: entry %#llx, but gfn %#x is at %#llx", sp->id, slot,
+			 pte, gfn, frame);
 	if (pte & _PAGE_RW && !(frame & LG_FRAME_WRITABLE))
 		complain(c, "page %u slot %u: writable, but gfn %#x is not", sp->id, slot, gfn);
 }
@@ -85,19 +90,23 @@ static void check_link(struct check *c, const struct lg_spage *sp, unsigned int 
 	}
 	if (child->key.level != sp->key.level - 1 || child->key.view != sp->key.view ||
 	    child->key.format != sp->key.format || (sp->key.direct && !child->key.direct))
-		complain(c, "page %u slot %u: points to page %u, which is none of its kind", sp->id, slot, child->id);
+		complain(c, "page %u slot %u: points to page %u, which is none of its kind", sp->id,
+			 slot, child->id);
 	if (!listed(c->s, sp, slot, child->parents))
-		complain(c, "page %u slot %u: not among the parents of page %u", sp->id, slot, child->id);
+		complain(c, "page %u slot %u: not among the parents of page %u", sp->id, slot,
+			 child->id);
 }
 
 static void check_page(struct check *c, const struct lg_spage *sp)
 {
-	const u64 must = _PAGE_PRESENT | _PAGE_USER, may = must | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_NX;
+	const u64 must = _PAGE_PRESENT | _PAGE_USER,
+		  may = must | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_NX;
 
 	if (lg_spage_find(c->s, sp->key) != sp)
 		complain(c, "page %u: not found by its key", sp->id);
 	for (unsigned int slot = 0; slot < LG_SLOTS; slot++) {
-		u64 pte = READ_ONCE(sp->table[slot]), flags = __sme_clr(pte) & ~(u64)PHYSICAL_PAGE_MASK;
+		u64 pte = READ_ONCE(sp->table[slot]),
+		    flags = __sme_clr(pte) & ~(u64)PHYSICAL_PAGE_MASK;
 
 		if (test_bit(slot, sp->present) != !!pte)
 			complain(c, "page %u slot %u: entry %#llx, present %d", sp->id, slot, pte,
@@ -105,7 +114,8 @@ static void check_page(struct check *c, const struct lg_spage *sp)
 		if (!pte)
 			continue;
 		if (~flags & must || flags & ~(may | (sp->key.level > 1 ? _PAGE_PSE : 0)))
-			complain(c, "page %u slot %u: entry %#llx, flags that none has", sp->id, slot, pte);
+			complain(c, "page %u slot %u: entry %#llx, flags that none has", sp->id,
+				 slot, pte);
 		if (sp->key.level == 1 || pte & _PAGE_PSE)
 			check_leaf(c, sp, slot, pte);
 		else
@@ -127,15 +137,22 @@ static void check_tops(struct check *c)
 
 			if (!top)
 				continue;
-			if (!lg_top_key(&cpu->paging, view, (u64)i << lg_level_shift(LG_TOP_LEVEL + 1), &key) ||
-			    lg_spage_find(c->s, key) != spage_of_pte(top) || lg_top_stale(c->s, spage_of_pte(top)))
-				complain(c, "view %d top %u: %#llx is not of the current directory", view, i, top);
+			if (!lg_top_key(&cpu->paging, view,
+					(u64)i << lg_level_shift(LG_TOP_LEVEL + 1), &key) ||
+			    lg_spage_find(c->s, key) != spage_of_pte(top) ||
+			    lg_top_stale(c->s, spage_of_pte(top)))
+				complain(c, "view %d top %u: %#llx is not of the current directory",
+					 view, i, top);
 		}
 	}
 }
 
-/* M1, M3: what is known of a frame, itself or as part of a huge page, is what the Launcher's page tables say. */
-static void check_frame(struct check *c, struct mm_struct *mm, u64 gfn, const u64 *known, u64 offset)
+/*
+ * M1, M3: what is known of a frame, itself or as part of a huge page, is what the Launcher's page
+ * tables say.
+ */
+static void check_frame(struct check *c, struct mm_struct *mm, u64 gfn, const u64 *known,
+			u64 offset)
 {
 	struct lg_shadow *s = c->s;
 	u64 was, frame, invalidated;
@@ -154,7 +171,8 @@ static void check_frame(struct check *c, struct mm_struct *mm, u64 gfn, const u6
 
 	mmap_read_lock(mm);
 	got = lg_get_page_remote(mm, s->lg->base + (gfn << PAGE_SHIFT),
-				 FOLL_NOFAULT | (frame & LG_FRAME_WRITABLE ? FOLL_WRITE : 0), &page);
+				 FOLL_NOFAULT | (frame & LG_FRAME_WRITABLE ? FOLL_WRITE : 0),
+				 &page);
 	mmap_read_unlock(mm);
 
 	spin_lock(&s->lock);
@@ -205,14 +223,19 @@ static void check_guest(struct lg_shadow *s, void *m)
 	spin_unlock(&s->lock);
 	check_frames(&c);
 
-	seq_printf(m, "memory %lu pages; shadow pages %u used, %u made, %u at most; ", s->lg->pfn_limit, s->nr_used,
-		   s->nr_pages, s->max_pages);
-	seq_printf(m, "leaves %lu, large %lu, links %lu, frames %lu\n", c.leaves, c.large, c.links, c.frames);
-	seq_printf(m, "  fills %llu, ahead %llu, again %llu, asked for frames %llu, pages made %llu, recycled %llu\n",
-		   st->fills, st->prefills, st->retries, st->frames, st->made, st->reused);
-	seq_printf(m, "  flushes of all %llu, local %llu, user part %llu, one %llu; compared %llu; taken back %llu\n",
-		   st->flushes_all, st->flushes_local, st->flushes_user, st->flushes_one, st->syncs,
-		   st->invalidations);
+	seq_printf(m, "memory %lu pages; shadow pages %u used, %u made, %u at most; ",
+		   s->lg->pfn_limit, s->nr_used, s->nr_pages, s->max_pages);
+	seq_printf(m, "leaves %lu, large %lu, links %lu, frames %lu\n", c.leaves, c.large, c.links,
+		   c.frames);
+	seq_printf(
+		m,
+		"  fills %llu, ahead %llu, again %llu, asked for frames %llu, pages made %llu, recycled %llu\n",
+		st->fills, st->prefills, st->retries, st->frames, st->made, st->reused);
+	seq_printf(
+		m,
+		"  flushes of all %llu, local %llu, user part %llu, one %llu; compared %llu; taken back %llu\n",
+		st->flushes_all, st->flushes_local, st->flushes_user, st->flushes_one, st->syncs,
+		st->invalidations);
 	seq_printf(m, "  %lu wrong\n", c.wrong);
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the Guest takes back: flushes, page-table hypercalls, loads of CR3 and of the registers that go with it; and the
- * top tables, which say what page directory the vCPU is on. Nothing is filled here.
+ * What the Guest takes back: flushes, page-table hypercalls, loads of CR3 and of the registers that
+ * go with it; and the top tables, which say what page directory the vCPU is on. Nothing is filled
+ * here.
  *
- * A flush drops entries where that is few of them, and otherwise only counts (lg_shadow.gen and its like): what it
- * meant is found stale when it is used again, and compared then. TLBs are no matter: a vCPU flushes its own with each entry,
- * and other vCPUs' are the Guest's to flush.
+ * A flush drops entries where that is few of them, and otherwise only counts (lg_shadow.gen and its
+ * like): what it meant is found stale when it is used again, and compared then. TLBs are no matter:
+ * a vCPU flushes its own with each entry, and other vCPUs' are the Guest's to flush.
  */
 #include "shadow.h"
 #include "trace.h"
@@ -42,7 +43,10 @@ static void find_tops(struct lg_shadow *s, struct lg_cpu *cpu)
 	}
 }
 
-/* Remembers the top tables of the directory that is left, and takes those of another from memory if they are good. */
+/*
+ * Remembers the top tables of the directory that is left, and takes those of another from memory if
+ * they are good.
+ */
 static void switch_tops(struct lg_shadow *s, struct lg_cpu *cpu)
 {
 	const struct lg_paging *paging = &cpu->paging;
@@ -75,7 +79,10 @@ static void switch_tops(struct lg_shadow *s, struct lg_cpu *cpu)
 
 /* ---- Flushes ---- */
 
-/* All that was made before is stale from now on; or, with local, all that is not global to the Guest. */
+/*
+ * All that was made before is stale from now on; or, with local, all that is not global to the
+ * Guest.
+ */
 static void flush_everything(struct lg_shadow *s, struct lg_cpu *cpu, bool local)
 {
 	clear_tops(cpu);
@@ -125,7 +132,9 @@ void lg_shadow_flush_user(struct lg_cpu *cpu)
 				continue;
 			sp = lg_spage_find(s, key);
 			if (sp)
-				lg_spage_zap_range(s, sp, 0, DIV_ROUND_UP(span, 1ULL << lg_level_shift(LG_TOP_LEVEL)));
+				lg_spage_zap_range(
+					s, sp, 0,
+					DIV_ROUND_UP(span, 1ULL << lg_level_shift(LG_TOP_LEVEL)));
 		}
 	}
 	spin_unlock(&s->lock);
@@ -168,8 +177,9 @@ static void zap_gva_everywhere(struct lg_shadow *s, const struct lg_paging *pagi
 }
 
 /*
- * Drops gva in the directory of `paging`, both views; an address of the kernel part in all directories. With prefill,
- * what stands in the Guest's table now may take its place, in the view that will want it first.
+ * Drops gva in the directory of `paging`, both views; an address of the kernel part in all
+ * directories. With prefill, what stands in the Guest's table now may take its place, in the view
+ * that will want it first.
  */
 static void flush_gva(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva, bool prefill)
 {
@@ -195,8 +205,10 @@ static void flush_gva(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gv
 		if (!kernel)
 			zap_gva(s, sp, gva);
 		slot = lg_slot(gva, LG_TOP_LEVEL);
-		if (prefill && view == wanted && sp->table[slot] && !slot_is_large(sp, slot) && !s->invalidating)
-			lg_shadow_prefill(s, cpu, spage_of_pte(sp->table[slot]), lg_slot(gva, 1), 1);
+		if (prefill && view == wanted && sp->table[slot] && !slot_is_large(sp, slot) &&
+		    !s->invalidating)
+			lg_shadow_prefill(s, cpu, spage_of_pte(sp->table[slot]), lg_slot(gva, 1),
+					  1);
 	}
 	spin_unlock(&s->lock);
 }
@@ -230,7 +242,8 @@ static int check(struct lg_cpu *cpu, struct lg_paging *paging)
 	case LG_FMT_PAE:
 		return read_pdptes(cpu, paging);
 	case LG_FMT_2LEVEL:
-		return lg_gpa_ok(cpu->lg, lg_table_gpa(paging, paging->cr3), PAGE_SIZE) ? 0 : -EFAULT;
+		return lg_gpa_ok(cpu->lg, lg_table_gpa(paging, paging->cr3), PAGE_SIZE) ? 0 :
+											  -EFAULT;
 	case LG_FMT_NONE:
 		return 0;
 	default:
@@ -295,13 +308,18 @@ void lg_shadow_set_pte(struct lg_cpu *cpu, u64 pgdir, u64 gva, u64 value)
 	struct lg_paging paging = cpu->paging;
 
 	paging.cr3 = pgdir;
-	/* Of another directory, PDPTEs are in memory; one that cannot be read or is wrong was never used. */
-	if (paging.format == LG_FMT_PAE && (pgdir ^ cpu->paging.cr3) & 0xffffffe0 && read_pdptes(cpu, &paging))
+	/*
+	 * Of another directory, PDPTEs are in memory; one that cannot be read or is wrong was never
+	 * used.
+	 */
+	if (paging.format == LG_FMT_PAE && (pgdir ^ cpu->paging.cr3) & 0xffffffe0 &&
+	    read_pdptes(cpu, &paging))
 		return;
 	flush_gva(cpu, &paging, gva & 0xffffffff, value & LG_PTE_ACCESSED);
 }
 
-static void zap_slots(struct lg_cpu *cpu, u64 table, u64 gva, unsigned int first, unsigned int count)
+static void zap_slots(struct lg_cpu *cpu, u64 table, u64 gva, unsigned int first,
+		      unsigned int count)
 {
 	struct lg_shadow *s = cpu->lg->shadow;
 	struct lg_spage *sp;
@@ -318,7 +336,10 @@ static void zap_slots(struct lg_cpu *cpu, u64 table, u64 gva, unsigned int first
 	spin_unlock(&s->lock);
 }
 
-/* A PDPTE of the current directory changed: the processor would see it with the next load of CR3 only. */
+/*
+ * A PDPTE of the current directory changed: the processor would see it with the next load of CR3
+ * only.
+ */
 static void reload_pdptes(struct lg_cpu *cpu, unsigned int index)
 {
 	struct lg_shadow *s = cpu->lg->shadow;

@@ -2,9 +2,10 @@
 /*
  * Shadow pages: made, found, linked, mapped, zapped, and given back to the Host.
  *
- * Here live the lists that say which entries lead to a frame or to a shadow page, so that either can go away with
- * nothing left that points to it (M2, M3); the bound on shadow memory; and what the Host calls when it wants frames
- * (mmu notifier) or memory (shrinker) back. Nothing here reads Guest memory or knows the Guest's formats.
+ * Here live the lists that say which entries lead to a frame or to a shadow page, so that either
+ * can go away with nothing left that points to it (M2, M3); the bound on shadow memory; and what
+ * the Host calls when it wants frames (mmu notifier) or memory (shrinker) back. Nothing here reads
+ * Guest memory or knows the Guest's formats.
  */
 #include <linux/gfp.h>
 #include <linux/hash.h>
@@ -22,7 +23,10 @@
 /* Before there is no memory for a fill. */
 #define TOP_UP_TRIES	8
 
-/* How many pages that were used since the last look are passed over before one is recycled all the same. */
+/*
+ * How many pages that were used since the last look are passed over before one is recycled all the
+ * same.
+ */
 #define SECOND_CHANCES	32
 
 /* Frames to look at, or entries to zap, before the lock is let go for a moment. */
@@ -33,7 +37,8 @@
 
 static unsigned int shadow_pages_max = 1u << 16;
 module_param(shadow_pages_max, uint, 0644);
-MODULE_PARM_DESC(shadow_pages_max, "Most shadow pages (about 11 KiB each) that a new Guest may have (default 65536)");
+MODULE_PARM_DESC(shadow_pages_max,
+		 "Most shadow pages (about 11 KiB each) that a new Guest may have (default 65536)");
 
 static struct kmem_cache *spage_cache;
 
@@ -78,8 +83,8 @@ static bool is_leaf(const struct lg_spage *sp, u64 pte)
 	return sp->key.level == 1 || pte & _PAGE_PSE;
 }
 
-void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, struct lg_spage *child, u64 flags,
-		   u64 entry)
+void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot,
+		   struct lg_spage *child, u64 flags, u64 entry)
 {
 	sp->gfn[slot] = entry >> PAGE_SHIFT;
 	sp->low[slot] = low_bits(entry);
@@ -88,7 +93,8 @@ void lg_spage_link(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, 
 	WRITE_ONCE(sp->table[slot], spage_pa(child) | flags);
 }
 
-void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte, u64 entry)
+void lg_spage_map(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot, u64 gfn, u64 pte,
+		  u64 entry)
 {
 	sp->gfn[slot] = gfn;
 	sp->low[slot] = low_bits(entry);
@@ -117,7 +123,8 @@ void lg_spage_zap(struct lg_shadow *s, struct lg_spage *sp, unsigned int slot)
 	}
 }
 
-void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int first, unsigned int last)
+void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int first,
+			unsigned int last)
 {
 	unsigned int slot = first;
 
@@ -126,8 +133,8 @@ void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int f
 }
 
 /*
- * Zaps all entries of a list, which a hostile Guest can make a million long: the lock is let go now and then. So the
- * caller must have seen to it that the list gets no longer meanwhile.
+ * Zaps all entries of a list, which a hostile Guest can make a million long: the lock is let go now
+ * and then. So the caller must have seen to it that the list gets no longer meanwhile.
  */
 static void zap_list(struct lg_shadow *s, u32 *first)
 {
@@ -210,8 +217,9 @@ static bool test_and_clear_young(u64 *pte)
 }
 
 /*
- * Takes a page out of use: empties it and whatever points to it. Its memory may be reused once no vCPU can have it in
- * its TLB: lg_world_flush_tlbs(), which wants the lock free. May let go of the lock meanwhile.
+ * Takes a page out of use: empties it and whatever points to it. Its memory may be reused once no
+ * vCPU can have it in its TLB: lg_world_flush_tlbs(), which wants the lock free. May let go of the
+ * lock meanwhile.
  */
 static void retire(struct lg_shadow *s, struct lg_spage *sp)
 {
@@ -231,7 +239,10 @@ static void retire(struct lg_shadow *s, struct lg_spage *sp)
 	sp->going = false;
 }
 
-/* Used since the last time that this was asked? By hardware, that is: through an entry that points to it. */
+/*
+ * Used since the last time that this was asked? By hardware, that is: through an entry that points
+ * to it.
+ */
 static bool was_used(struct lg_shadow *s, struct lg_spage *sp)
 {
 	bool used = visit_tops(s, sp, test_and_clear_young);
@@ -249,7 +260,9 @@ static bool was_used(struct lg_shadow *s, struct lg_spage *sp)
 	return used;
 }
 
-/* The page that is missed least, as far as can be told cheaply, out of use; NULL if there is none. */
+/*
+ * The page that is missed least, as far as can be told cheaply, out of use; NULL if there is none.
+ */
 static struct lg_spage *retire_oldest(struct lg_shadow *s)
 {
 	struct lg_spage *sp = NULL;
@@ -348,7 +361,10 @@ int lg_spage_top_up(struct lg_cpu *cpu)
 		return 0;
 
 	lg_world_put(cpu);
-	/* Both fail if the shrinker came between them and took all: then there is room for a new one. */
+	/*
+	 * Both fail if the shrinker came between them and took all: then there is room for a new
+	 * one.
+	 */
 	for (unsigned int i = 0; i < TOP_UP_TRIES && spare->count < LG_FILL_PAGES; i++) {
 		while (spare->count < SPARE_BATCH && (sp = new_spage(s)))
 			spare->page[spare->count++] = sp;
@@ -360,8 +376,11 @@ int lg_spage_top_up(struct lg_cpu *cpu)
 
 /* ---- The Host wants frames back: mmu notifier ---- */
 
-/* The gfns of [start, end) of the Launcher's memory: false if there are none. last is one of them. */
-static bool to_gfns(const struct lguest *lg, unsigned long start, unsigned long end, u64 *first, u64 *last)
+/*
+ * The gfns of [start, end) of the Launcher's memory: false if there are none. last is one of them.
+ */
+static bool to_gfns(const struct lguest *lg, unsigned long start, unsigned long end, u64 *first,
+		    u64 *last)
 {
 	unsigned long memory_end = lg->base + (lg->pfn_limit << PAGE_SHIFT);
 
@@ -434,7 +453,10 @@ static void invalidate_end(struct mmu_notifier *notifier, const struct mmu_notif
 	spin_unlock(&s->lock);
 }
 
-/* The Launcher's memory goes for good. Nobody can run the vCPU any more: it was this memory's task that did. */
+/*
+ * The Launcher's memory goes for good. Nobody can run the vCPU any more: it was this memory's task
+ * that did.
+ */
 static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct lguest *lg = container_of(notifier, struct lguest, notifier);
@@ -460,7 +482,10 @@ static bool list_young(struct lg_shadow *s, u32 entry, bool clear)
 	return young;
 }
 
-/* Did the Guest use these frames? TLBs may keep one young a little longer: the Host asks for a hint. */
+/*
+ * Did the Guest use these frames? TLBs may keep one young a little longer: the Host asks for a
+ * hint.
+ */
 static bool gfns_young(struct lguest *lg, unsigned long start, unsigned long end, bool clear)
 {
 	struct lg_shadow *s = lg->shadow;
@@ -479,15 +504,17 @@ static bool gfns_young(struct lguest *lg, unsigned long start, unsigned long end
 	return young;
 }
 
-static lg_young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start,
-			      unsigned long end)
+static lg_young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
 {
 	return gfns_young(container_of(notifier, struct lguest, notifier), start, end, true);
 }
 
-static lg_young_t test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long address)
+static lg_young_t test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			     unsigned long address)
 {
-	return gfns_young(container_of(notifier, struct lguest, notifier), address, address + PAGE_SIZE, false);
+	return gfns_young(container_of(notifier, struct lguest, notifier), address,
+			  address + PAGE_SIZE, false);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
@@ -571,7 +598,8 @@ void lg_shadow_for_each(void (*what)(struct lg_shadow *s, void *data), void *dat
 /* Enough for a Guest's working set of tables: its memory once, and a few hundred for the rest. */
 static unsigned int pages_for(const struct lguest *lg)
 {
-	return clamp_t(unsigned long, lg->pfn_limit / 64 + 256, 2 * LG_FILL_PAGES, shadow_pages_max);
+	return clamp_t(unsigned long, lg->pfn_limit / 64 + 256, 2 * LG_FILL_PAGES,
+		       shadow_pages_max);
 }
 
 /* Nobody knows of it any more: no lock, no look at who points where. */
@@ -618,7 +646,8 @@ int lg_shadow_init(struct lguest *lg)
 	large = DIV_ROUND_UP(lg->pfn_limit, LG_SLOTS);
 	s->frame_large = kvcalloc(large, sizeof(*s->frame_large), GFP_KERNEL_ACCOUNT);
 	s->rmap_large = kvcalloc(large, sizeof(*s->rmap_large), GFP_KERNEL_ACCOUNT);
-	if (!s->hash || !s->by_id || !s->ids || !s->frame || !s->frame_large || !s->rmap || !s->rmap_large)
+	if (!s->hash || !s->by_id || !s->ids || !s->frame || !s->frame_large || !s->rmap ||
+	    !s->rmap_large)
 		goto fail;
 
 	lg->notifier.ops = &notifier_ops;

@@ -76,7 +76,8 @@ struct lg_state {
 	u16 host_gs, host_ldt;
 	u16 guest_ldt; /* LG_LDT or 0 */
 	u16 verw; /* operand of VERW: a writable data selector */
-	u8 nmi, mce; /* came while host state was not whole: raised again at the end of lg_switch() */
+	/* Came while host state was not whole: raised again at the end of lg_switch(). */
+	u8 nmi, mce;
 	u8 aborted; /* the entry failed in our own ring: abort_vector and abort_error say how */
 	struct lg_desc_ptr host_gdt, host_idt, t_gdt, t_idt, own_gdt, own_idt;
 	struct lg_tss tss __aligned(16);

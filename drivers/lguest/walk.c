@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The walk of a Guest's page tables: what the processor's page walker would do with them (SDM vol. 3, chapter 4).
+ * The walk of a Guest's page tables: what the processor's page walker would do with them (SDM vol.
+ * 3, chapter 4).
  *
- * What enters is the Guest's own tables, which are hostile and may change at any moment, also between two reads here
- * (M4): each entry is read once, judged as read, and written only by compare-and-exchange. What leaves is a translation
- * or the fault that the processor would raise. Nothing here knows the shadow, the Host's tables or the Launcher.
+ * What enters is the Guest's own tables, which are hostile and may change at any moment, also
+ * between two reads here (M4): each entry is read once, judged as read, and written only by
+ * compare-and-exchange. What leaves is a translation or the fault that the processor would raise.
+ * Nothing here knows the shadow, the Host's tables or the Launcher.
  *
  * All formats are one function, compiled once for each description below.
  */
@@ -22,7 +24,8 @@ struct format {
 	u8 levels;		/* that lie in memory: of PAE two, its PDPTEs being registers */
 	u8 large_levels;	/* highest index of a level that may hold a large page */
 	u64 gva_mask;
-	u64 ignored;		/* bits of an entry that neither the processor nor the reserved-bit check looks at */
+	/* Bits of an entry that neither the processor nor the reserved-bit check looks at. */
+	u64 ignored;
 };
 
 static const struct format format_2level = {
@@ -71,11 +74,12 @@ static __always_inline u64 reserved_bits(const struct format *f, const struct lg
 }
 
 /* Bits that must be 0 besides in a large page's entry. */
-static __always_inline u64 reserved_bits_large(const struct format *f, const struct lg_paging *paging,
-					       unsigned int level)
+static __always_inline u64 reserved_bits_large(const struct format *f,
+					       const struct lg_paging *paging, unsigned int level)
 {
 	/*
-	 * PSE-36: bits 20:13 are bits 39:32 of the frame, as far as MAXPHYADDR goes; the rest up to bit 21 is reserved.
+	 * PSE-36: bits 20:13 are bits 39:32 of the frame, as far as MAXPHYADDR goes; the rest up to
+	 * bit 21 is reserved.
 	 */
 	if (f->id == LG_FMT_2LEVEL) {
 		unsigned int bits = paging->phys_bits < 40 ? paging->phys_bits : 40;
@@ -92,16 +96,16 @@ static __always_inline u64 large_frame(const struct format *f, u64 entry, unsign
 	return entry & FRAME_MASK & (~0ULL << level_shift(f, level));
 }
 
-static __always_inline bool is_large(const struct format *f, const struct lg_paging *paging, u64 entry,
-				     unsigned int level)
+static __always_inline bool is_large(const struct format *f, const struct lg_paging *paging,
+				     u64 entry, unsigned int level)
 {
 	if (level > f->large_levels || !(entry & LG_PTE_LARGE))
 		return false;
 	return f->id != LG_FMT_2LEVEL || paging->cr4 & LG_CR4_PSE;
 }
 
-static __always_inline bool entry_ok(const struct format *f, const struct lg_paging *paging, u64 entry,
-				     unsigned int level, bool large)
+static __always_inline bool entry_ok(const struct format *f, const struct lg_paging *paging,
+				     u64 entry, unsigned int level, bool large)
 {
 	u64 reserved = reserved_bits(f, paging);
 
@@ -117,8 +121,8 @@ static __always_inline u64 table_of(const struct format *f, u64 entry)
 	return f->id == LG_FMT_2LEVEL ? entry & 0xfffff000 : entry & FRAME_MASK;
 }
 
-static __always_inline bool walk_entry(const struct format *f, const struct lg_paging *paging, unsigned int level,
-				       u64 entry, u64 *gpa, bool *large)
+static __always_inline bool walk_entry(const struct format *f, const struct lg_paging *paging,
+				       unsigned int level, u64 entry, u64 *gpa, bool *large)
 {
 	if (!(entry & LG_PTE_PRESENT))
 		return false;
@@ -127,7 +131,8 @@ static __always_inline bool walk_entry(const struct format *f, const struct lg_p
 	return entry_ok(f, paging, entry, level, *large);
 }
 
-bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa, bool *large)
+bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa,
+		   bool *large)
 {
 	switch (paging->format) {
 	case LG_FMT_2LEVEL:
@@ -141,34 +146,43 @@ bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry
 	}
 }
 
-static int page_fault(const struct lg_paging *paging, u64 gva, u32 access, u32 error, struct lg_fault *fault)
+static int page_fault(const struct lg_paging *paging, u64 gva, u32 access, u32 error,
+		      struct lg_fault *fault)
 {
 	error |= access & (LG_PF_WRITE | LG_PF_USER);
 	/* Told only where instruction fetches can be forbidden. */
 	if (access & LG_PF_FETCH && paging->cr4 & LG_CR4_PAE && paging->efer & LG_EFER_NXE)
 		error |= LG_PF_FETCH;
-	*fault = (struct lg_fault){ .vector = LG_PF_VECTOR, .has_error = true, .error = error, .gva = gva };
+	*fault = (struct lg_fault){
+		.vector = LG_PF_VECTOR, .has_error = true, .error = error, .gva = gva
+	};
 	return -EFAULT;
 }
 
-/* Says of a table that cannot be read what one with a reserved bit in the entry above it would say. */
-static int bad_table(const struct lg_paging *paging, u64 gva, u32 access, int err, struct lg_fault *fault)
+/*
+ * Says of a table that cannot be read what one with a reserved bit in the entry above it would say.
+ */
+static int bad_table(const struct lg_paging *paging, u64 gva, u32 access, int err,
+		     struct lg_fault *fault)
 {
 	page_fault(paging, gva, access, LG_PF_PRESENT | LG_PF_RSVD, fault);
 	return err;
 }
 
 /* SDM vol. 3, 4.6: the rights of one translation. */
-static __always_inline bool allowed(const struct lg_paging *paging, const struct lg_translation *t, u32 access)
+static __always_inline bool allowed(const struct lg_paging *paging, const struct lg_translation *t,
+				    u32 access)
 {
 	if (access & LG_PF_USER && !t->user)
 		return false;
-	if (access & LG_PF_WRITE && !t->writable && (access & LG_PF_USER || paging->cr0 & LG_CR0_WP))
+	if (access & LG_PF_WRITE && !t->writable &&
+	    (access & LG_PF_USER || paging->cr0 & LG_CR0_WP))
 		return false;
 	return !(access & LG_PF_FETCH && t->nx);
 }
 
-static __always_inline void no_tables(struct lg_translation *t, unsigned int first, unsigned int end)
+static __always_inline void no_tables(struct lg_translation *t, unsigned int first,
+				      unsigned int end)
 {
 	for (; first < end; first++) {
 		t->table[first] = 0;
@@ -177,8 +191,9 @@ static __always_inline void no_tables(struct lg_translation *t, unsigned int fir
 }
 
 /* One try; -EAGAIN if an entry changed since it was read. */
-static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu, const struct lg_paging *paging,
-				     u64 gva, u32 access, struct lg_translation *t, struct lg_fault *fault)
+static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
+				     const struct lg_paging *paging, u64 gva, u32 access,
+				     struct lg_translation *t, struct lg_fault *fault)
 {
 	unsigned int level = f->levels - 1;
 	u64 table, entry, rights = LG_PTE_WRITE | LG_PTE_USER, nx = 0;
@@ -189,7 +204,10 @@ static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
 	no_tables(t, f->levels, ARRAY_SIZE(t->table));
 
 	if (f->id == LG_FMT_PAE) {
-		/* Checked when it was loaded: a present one has no reserved bit. It grants and forbids nothing. */
+		/*
+		 * Checked when it was loaded: a present one has no reserved bit. It grants and
+		 * forbids nothing.
+		 */
 		entry = paging->pdpte[gva >> 30 & 3];
 		if (!(entry & LG_PTE_PRESENT)) {
 			no_tables(t, 0, f->levels);
@@ -239,8 +257,8 @@ static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
 		if (new != t->entry[i]) {
 			u64 index = gva >> level_shift(f, i) & ((1u << f->index_bits) - 1);
 
-			err = lg_entry_cmpxchg(cpu, t->table[i] + index * f->entry_size, f->entry_size,
-					       t->entry[i], new);
+			err = lg_entry_cmpxchg(cpu, t->table[i] + index * f->entry_size,
+					       f->entry_size, t->entry[i], new);
 			if (err == -EAGAIN)
 				return err;
 			if (err)
@@ -251,8 +269,9 @@ static __always_inline int walk_once(const struct format *f, struct lg_cpu *cpu,
 	return 0;
 }
 
-static __always_inline int walk(const struct format *f, struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva,
-				u32 access, struct lg_translation *t, struct lg_fault *fault)
+static __always_inline int walk(const struct format *f, struct lg_cpu *cpu,
+				const struct lg_paging *paging, u64 gva, u32 access,
+				struct lg_translation *t, struct lg_fault *fault)
 {
 	int err;
 
@@ -264,8 +283,8 @@ static __always_inline int walk(const struct format *f, struct lg_cpu *cpu, cons
 	return err;
 }
 
-int lg_walk(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva, u32 access, struct lg_translation *t,
-	    struct lg_fault *fault)
+int lg_walk(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva, u32 access,
+	    struct lg_translation *t, struct lg_fault *fault)
 {
 	switch (paging->format) {
 	case LG_FMT_2LEVEL:
@@ -276,7 +295,10 @@ int lg_walk(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva, u32 acc
 		return walk(&format_4level, cpu, paging, gva, access, t, fault);
 	default:
 		*t = (struct lg_translation){
-			.gpa = gva & 0xffffffff, .leaf = LG_LEAF_NONE, .writable = true, .user = true,
+			.gpa = gva & 0xffffffff,
+			.leaf = LG_LEAF_NONE,
+			.writable = true,
+			.user = true,
 		};
 		return 0;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The walk of a Guest's page tables: one walker for all formats. Plain C: this header and walk.c are also compiled into
- * userspace tests, which bring the two functions of Guest memory that stand at the end.
+ * The walk of a Guest's page tables: one walker for all formats. Plain C: this header and walk.c
+ * are also compiled into userspace tests, which bring the two functions of Guest memory that stand
+ * at the end.
  */
 #ifndef _LGUEST_WALK_H
 #define _LGUEST_WALK_H
@@ -60,14 +61,15 @@ struct lg_fault {
 };
 
 /*
- * What a walk found. Of a walk that failed, table[] and entry[] down to where it ended are right, the rest is not.
- * Paging off counts as one page of 4 GiB that no entry describes: leaf is LG_LEAF_NONE.
+ * What a walk found. Of a walk that failed, table[] and entry[] down to where it ended are right,
+ * the rest is not. Paging off counts as one page of 4 GiB that no entry describes: leaf is
+ * LG_LEAF_NONE.
  */
 struct lg_translation {
 	u64 gpa;			/* of the byte asked for */
-	u64 table[4];			/* gpa of the table walked at each level, [0] the lowest; 0: none */
-	u64 entry[4];			/* the entries, as they are after accessed and dirty were set */
-	u8 leaf;			/* index into entry[]: 0 a 4 KiB page, 1 a 2 or 4 MiB page, 2 1 GiB */
+	u64 table[4]; /* gpa of the table walked at each level, [0] the lowest; 0: none */
+	u64 entry[4]; /* the entries, as they are after accessed and dirty were set */
+	u8 leaf;      /* index into entry[]: 0 a 4 KiB page, 1 a 2 or 4 MiB page, 2 1 GiB */
 	bool writable, user, nx;	/* rights of all levels together, CR0.WP not counted in */
 };
 
@@ -76,7 +78,10 @@ struct lg_translation {
 /* The format that these registers select (SDM vol. 3, 4.1.1). */
 u8 lg_paging_format(u64 cr0, u64 cr4, u64 efer);
 
-/* True if a PDPTE has no bit set that must be 0, or is not present (SDM vol. 3, 4.4.1): else loading CR3 is #GP. */
+/*
+ * True if a PDPTE has no bit set that must be 0, or is not present (SDM vol. 3, 4.4.1): else
+ * loading CR3 is #GP.
+ */
 bool lg_pdpte_ok(const struct lg_paging *paging, u64 pdpte);
 
 /* The gpa of the table that a PDPTE, or CR3 but of PAE, names. */
@@ -86,28 +91,31 @@ static inline u64 lg_table_gpa(const struct lg_paging *paging, u64 entry)
 }
 
 /*
- * What a walk that came to this entry at this level (0: the lowest) would make of it. False: a fault, the entry is not
- * present or has a reserved bit set. Else *large tells whether it maps a large page, and *gpa is the frame or, above
- * the lowest level, the table that it leads to.
+ * What a walk that came to this entry at this level (0: the lowest) would make of it. False: a
+ * fault, the entry is not present or has a reserved bit set. Else *large tells whether it maps a
+ * large page, and *gpa is the frame or, above the lowest level, the table that it leads to.
  */
-bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa, bool *large);
+bool lg_walk_entry(const struct lg_paging *paging, unsigned int level, u64 entry, u64 *gpa,
+		   bool *large);
 
 /*
- * Walks gva for an access with the rights in `access` (LG_PF_WRITE, _USER, _FETCH), sets accessed (and, for a write,
- * dirty) in the Guest's entries.
+ * Walks gva for an access with the rights in `access` (LG_PF_WRITE, _USER, _FETCH), sets accessed
+ * (and, for a write, dirty) in the Guest's entries.
  *
- * 0; -EFAULT: *fault is the page fault that the processor would raise, a table outside memory counting as a reserved
- * bit in the entry that names it; -ENXIO: the Launcher's memory is not there (*fault then holds such a reserved-bit
- * fault, too); -EAGAIN: somebody kept changing the entries: ask again, after a look at signals.
+ * 0; -EFAULT: *fault is the page fault that the processor would raise, a table outside memory
+ * counting as a reserved bit in the entry that names it; -ENXIO: the Launcher's memory is not there
+ * (*fault then holds such a reserved-bit fault, too); -EAGAIN: somebody kept changing the entries:
+ * ask again, after a look at signals.
  *
  * May sleep (Guest memory).
  */
-int lg_walk(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva, u32 access, struct lg_translation *t,
-	    struct lg_fault *fault);
+int lg_walk(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gva, u32 access,
+	    struct lg_translation *t, struct lg_fault *fault);
 
 /*
- * Guest memory, which mem.c has in the module and a test in userspace: one page-table entry of `size` bytes, 4 or 8,
- * that lies at its natural alignment. 0; -EFAULT: outside memory; -ENXIO: the Launcher's memory is not there.
+ * Guest memory, which mem.c has in the module and a test in userspace: one page-table entry of
+ * `size` bytes, 4 or 8, that lies at its natural alignment. 0; -EFAULT: outside memory; -ENXIO: the
+ * Launcher's memory is not there.
  */
 int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry);
 /* Puts `new` there if it still holds `old`, atomically. Also -EAGAIN: it does not. */

@@ -33,8 +33,7 @@ static void show(const struct look_guest *guest, bool json)
 		printf("{\"name\": ");
 		json_string(stdout, guest->name);
 		printf(", \"number\": %lu, \"pid\": %d, \"state\": \"%s\", \"guest_bytes\": %llu, \"host_bytes\": %llu, \"uptime\": %.3f}\n",
-		       guest->number, guest->pid, state, bytes, host,
-		       atof(uptime));
+		       guest->number, guest->pid, state, bytes, host, atof(uptime));
 	} else {
 		printf("%-20s %6lu %8d %-9s %6lluM %7.1fM %10.0fs\n",
 		       guest->name, guest->number, guest->pid, state,

@@ -305,8 +305,8 @@ static void show_json(const struct samples *old, const struct samples *new)
 		printf("{\"name\": ");
 		json_string(stdout, s->guest.name);
 		printf(", \"number\": %lu, \"pid\": %d, \"state\": \"%s\", \"seconds\": %.6f, \"cpu_percent\": %.1f, \"total\": {",
-		       s->guest.number, s->guest.pid, s->state,
-		       then ? s->time - then->time : 0, cpu_share(then, s));
+		       s->guest.number, s->guest.pid, s->state, then ? s->time - then->time : 0,
+		       cpu_share(then, s));
 		json_counters(then, s, false);
 		printf("}, \"per_second\": {");
 		json_counters(then, s, true);

@@ -52,7 +52,10 @@ static void begin(FILE *out, double width, double height, const char *title)
 #define MAP_LINE 14
 #define MAP_GAP 10
 
-/* By LOOK_USER, LOOK_WRITE, LOOK_EXECUTE: the kernel's warm, the user's cold; the more is allowed, the stronger. */
+/*
+ * By LOOK_USER, LOOK_WRITE, LOOK_EXECUTE: the kernel's warm, the user's cold; the more is allowed,
+ * the stronger.
+ */
 static const struct {
 	unsigned int flags;
 	const char *color, *name;
@@ -197,8 +200,7 @@ static void show_legend(FILE *out)
 	for (i = 0; i < ARRAY_SIZE(permissions); i++)
 		fprintf(out,
 			"<rect x=\"%zu\" y=\"30\" width=\"12\" height=\"12\" fill=\"%s\" stroke=\"#888\"/><text x=\"%zu\" y=\"40\" font-size=\"10\">%s</text>\n",
-			10 + 80 * i, permissions[i].color, 25 + 80 * i,
-			permissions[i].name);
+			10 + 80 * i, permissions[i].color, 25 + 80 * i, permissions[i].name);
 }
 
 void svg_map(FILE *out, const char *title, const struct svg_column column[3])
@@ -250,9 +252,8 @@ void svg_map(FILE *out, const char *title, const struct svg_column column[3])
 			fprintf(out,
 				"<rect x=\"%zu\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"%s\" stroke=\"#888\" stroke-width=\"0.5\"><title>%08" PRIx64
 				" to %08" PRIx64 "</title></rect>\n",
-				MAP_LEFT + c * (MAP_COLUMN + MAP_SPACE), y,
-				MAP_COLUMN, h, color_of(cell->flags[c]),
-				cell->start, cell->end - 1);
+				MAP_LEFT + c * (MAP_COLUMN + MAP_SPACE), y, MAP_COLUMN, h,
+				color_of(cell->flags[c]), cell->start, cell->end - 1);
 		}
 		y += h;
 	}
@@ -322,7 +323,10 @@ static int by_length(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* One sleep must not make all else invisible: times beyond ten times what three of four take are cut. */
+/*
+ * One sleep must not make all else invisible: times beyond ten times what three of four take are
+ * cut.
+ */
 static double find_longest(const struct timeline *t)
 {
 	double length[2 * EXITS_MAX];

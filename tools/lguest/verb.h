@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A verb is the word behind `lguest`, and one file. To add one: write that file with its `struct verb`, and name it
- * below and in main.c's table; the Makefile finds the file by itself.
+ * A verb is the word behind `lguest`, and one file. To add one: write that file with its `struct
+ * verb`, and name it below and in main.c's table; the Makefile finds the file by itself.
  */
 #ifndef LGUEST_VERB_H
 #define LGUEST_VERB_H

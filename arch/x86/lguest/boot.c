@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The Guest's beginning and end: it finds itself at PAGE_OFFSET with the Host told (entry_32.S), puts its own instructions in
- * the place of those that do not work in ring 3, says which parts of a PC are not there, and starts the kernel as on any
- * machine. Everything that is not said here traps, and the Host does what a processor would.
+ * The Guest's beginning and end: it finds itself at PAGE_OFFSET with the Host told (entry_32.S),
+ * puts its own instructions in the place of those that do not work in ring 3, says which parts of a
+ * PC are not there, and starts the kernel as on any machine. Everything that is not said here
+ * traps, and the Host does what a processor would.
  */
 #include <linux/init.h>
 #include <linux/panic_notifier.h>
@@ -51,7 +52,8 @@ void lguest_hcall_later(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4)
 		/* No room; the Host does those in the ring first. */
 		lguest_hcall(number, arg1, arg2, arg3, arg4);
 	} else {
-		lguest_data.hcalls[next] = (struct lguest_hcall){ number, { arg1, arg2, arg3, arg4 } };
+		lguest_data.hcalls[next] =
+			(struct lguest_hcall){ number, { arg1, arg2, arg3, arg4 } };
 		barrier();
 		WRITE_ONCE(lguest_data.hcall_status[next], LGUEST_HCALL_WAITING);
 		next = (next + 1) % LGUEST_HCALL_RING;
@@ -102,16 +104,43 @@ static void __init clear_cpu_caps(void)
 {
 	static const u16 absent[] __initconst = {
 		/* Entry by INT 0x80 costs less than by a trapped SYSENTER. */
-		X86_FEATURE_SEP, X86_FEATURE_SYSENTER32,
-		X86_FEATURE_APIC, X86_FEATURE_X2APIC, X86_FEATURE_TSC_DEADLINE_TIMER, X86_FEATURE_ACPI,
-		X86_FEATURE_MTRR, X86_FEATURE_MCE, X86_FEATURE_MCA, X86_FEATURE_MWAIT, X86_FEATURE_WAITPKG,
-		X86_FEATURE_PCID, X86_FEATURE_INVPCID, X86_FEATURE_SMEP, X86_FEATURE_SMAP,
-		X86_FEATURE_UMIP, X86_FEATURE_FSGSBASE, X86_FEATURE_PKU, X86_FEATURE_OSPKE, X86_FEATURE_XSAVES,
-		X86_FEATURE_DS, X86_FEATURE_DTES64, X86_FEATURE_ARCH_PERFMON, X86_FEATURE_PERFCTR_CORE,
-		X86_FEATURE_PERFCTR_NB, X86_FEATURE_IBS, X86_FEATURE_VMX, X86_FEATURE_SVM,
-		/* Errata whose cure is the Host's business: IRET, and the clock of an idle AMD processor. */
-		X86_BUG_ESPFIX, X86_BUG_AMD_E400,
-		X86_FEATURE_ARCH_CAPABILITIES, X86_FEATURE_CORE_CAPABILITIES, X86_FEATURE_SPLIT_LOCK_DETECT,
+		X86_FEATURE_SEP,
+		X86_FEATURE_SYSENTER32,
+		X86_FEATURE_APIC,
+		X86_FEATURE_X2APIC,
+		X86_FEATURE_TSC_DEADLINE_TIMER,
+		X86_FEATURE_ACPI,
+		X86_FEATURE_MTRR,
+		X86_FEATURE_MCE,
+		X86_FEATURE_MCA,
+		X86_FEATURE_MWAIT,
+		X86_FEATURE_WAITPKG,
+		X86_FEATURE_PCID,
+		X86_FEATURE_INVPCID,
+		X86_FEATURE_SMEP,
+		X86_FEATURE_SMAP,
+		X86_FEATURE_UMIP,
+		X86_FEATURE_FSGSBASE,
+		X86_FEATURE_PKU,
+		X86_FEATURE_OSPKE,
+		X86_FEATURE_XSAVES,
+		X86_FEATURE_DS,
+		X86_FEATURE_DTES64,
+		X86_FEATURE_ARCH_PERFMON,
+		X86_FEATURE_PERFCTR_CORE,
+		X86_FEATURE_PERFCTR_NB,
+		X86_FEATURE_IBS,
+		X86_FEATURE_VMX,
+		X86_FEATURE_SVM,
+		/*
+		 * Errata whose cure is the Host's business: IRET, and the clock of an idle AMD
+		 * processor.
+		 */
+		X86_BUG_ESPFIX,
+		X86_BUG_AMD_E400,
+		X86_FEATURE_ARCH_CAPABILITIES,
+		X86_FEATURE_CORE_CAPABILITIES,
+		X86_FEATURE_SPLIT_LOCK_DETECT,
 	};
 	unsigned int i;
 
@@ -153,8 +182,8 @@ static void __init setup_machine(void)
 extern struct alt_instr __alt_instructions[], __alt_instructions_end[];
 
 /*
- * Before any of the instructions that are replaced is executed. The kernel will do it again with the other alternatives, which
- * makes no difference.
+ * Before any of the instructions that are replaced is executed. The kernel will do it again with
+ * the other alternatives, which makes no difference.
  */
 static void __init use_own_instructions(void)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a Guest does in assembly: the initial hypercall, the interrupt flag, and the end of every IRET. head_32.S and entry_32.S
- * of the kernel come here; boot.c has put the ways here into their code.
+ * What a Guest does in assembly: the initial hypercall, the interrupt flag, and the end of every
+ * IRET. head_32.S and entry_32.S of the kernel come here; boot.c has put the ways here into their
+ * code.
  *
- * The interrupt flag is lguest_data.irq_enabled; the hardware's is always set, so nothing here may count on it. A return with
- * IRET by the kernel to itself needs no Host: in ring 3, IRET with a selector of ring 3 is a jump that loads flags.
+ * The interrupt flag is lguest_data.irq_enabled; the hardware's is always set, so nothing here may
+ * count on it. A return with IRET by the kernel to itself needs no Host: in ring 3, IRET with a
+ * selector of ring 3 is a jump that loads flags.
  */
 #include <linux/linkage.h>
 #include <linux/init.h>
@@ -21,8 +23,8 @@
 #define pa(symbol)	((symbol) - __PAGE_OFFSET)
 
 /*
- * Called by startup_32 at virtual == physical, boot parameters copied, BSS cleared, on the first stack. Nothing happens
- * unless they name us. Changes EAX and EBX.
+ * Called by startup_32 at virtual == physical, boot parameters copied, BSS cleared, on the first
+ * stack. Nothing happens unless they name us. Changes EAX and EBX.
  */
 	__HEAD
 SYM_FUNC_START(lguest_head)
@@ -62,10 +64,11 @@ SYM_FUNC_END(lguest_safe_halt)
 	.section .entry.text, "ax"
 
 /*
- * IRET, jumped to with all registers as they shall be. DS and ES may be anybody's: memory is reached through SS.
+ * IRET, jumped to with all registers as they shall be. DS and ES may be anybody's: memory is
+ * reached through SS.
  *
- * To user mode it traps by itself, as user code segments are not code while the kernel runs; the Host takes five words and
- * gives interrupts that wait.
+ * To user mode it traps by itself, as user code segments are not code while the kernel runs; the
+ * Host takes five words and gives interrupts that wait.
  */
 SYM_CODE_START(lguest_iret)
 	testb	$2, 4(%esp)
@@ -74,8 +77,8 @@ SYM_CODE_START(lguest_iret)
 	testl	$LGUEST_IF, 8(%esp)
 	jz	.Liret				/* off before, off after */
 	/*
-	 * From here on interrupts are on, one word too early, so that one may come before the IRET is done. It returns
-	 * here: that costs some stack, no more.
+	 * From here on interrupts are on, one word too early, so that one may come before the IRET
+	 * is done. It returns here: that costs some stack, no more.
 	 */
 	movl	$LGUEST_IF, %ss:IRQ_ENABLED
 	testl	$LGUEST_IF, %ss:IRQ_PENDING

@@ -9,12 +9,12 @@
  *	lguest_stack_top	the end of the first stack
  *	lguest_start		C: void lguest_start(void *boot_params), does not return
  *
- * and is compiled with its PAGE_OFFSET, a multiple of 4 MiB, as LGUEST_PAGE_OFFSET. The Host is told
- * of no such address: all it hears is where lguest_data is.
+ * and is compiled with its PAGE_OFFSET, a multiple of 4 MiB, as LGUEST_PAGE_OFFSET. The Host is
+ * told of no such address: all it hears is where lguest_data is.
  *
- * At the start (Documentation/virt/lguest, the start of a Guest): kernel privilege; CS, DS, ES, SS flat;
- * ESI is the physical address of the boot parameters; there is no stack, and any fault ends the Guest.
- * So until there is a stack, nothing here may push, pop or call.
+ * At the start (Documentation/virt/lguest, the start of a Guest): kernel privilege; CS, DS, ES, SS
+ * flat; ESI is the physical address of the boot parameters; there is no stack, and any fault ends
+ * the Guest. So until there is a stack, nothing here may push, pop or call.
  */
 #include <asm/lguest.h>
 
@@ -39,10 +39,10 @@ lguest_entry:
 	int	$LGUEST_TRAP_ENTRY
 
 	/*
-	 * A directory of our own that shares the page tables of the boot directory: what was there stays
-	 * below PAGE_OFFSET, and from PAGE_OFFSET on it is there once more, from physical 0 on. The boot
-	 * directory itself is not written: with more memory than PAGE_OFFSET it is mapped, virtual ==
-	 * physical, by one of the very entries that would have to change.
+	 * A directory of our own that shares the page tables of the boot directory: what was there
+	 * stays below PAGE_OFFSET, and from PAGE_OFFSET on it is there once more, from physical 0
+	 * on. The boot directory itself is not written: with more memory than PAGE_OFFSET it is
+	 * mapped, virtual == physical, by one of the very entries that would have to change.
 	 */
 	cld
 	movl	%cr3, %edx

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Interrupts: 32 lines, each a bit that the Host remembers until it has delivered it, and that the Guest may block. Line n is
- * Linux's interrupt n and comes as vector 0x20 + n, with interrupts off.
+ * Interrupts: 32 lines, each a bit that the Host remembers until it has delivered it, and that the
+ * Guest may block. Line n is Linux's interrupt n and comes as vector 0x20 + n, with interrupts off.
  */
 #include <linux/irq.h>
 #include <asm/desc.h>

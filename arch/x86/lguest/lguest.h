@@ -12,7 +12,9 @@
 static __always_inline void lguest_hcall(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4)
 {
 	asm volatile("int %0"
-		     : : "i" (LGUEST_TRAP_ENTRY), "a" (number), "b" (arg1), "c" (arg2), "d" (arg3), "S" (arg4)
+		     :
+		     : "i"(LGUEST_TRAP_ENTRY), "a"(number), "b"(arg1), "c"(arg2), "d"(arg3),
+		       "S"(arg4)
 		     : "memory");
 }
 

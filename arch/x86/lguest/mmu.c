@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page tables. The Host's shadow is a TLB: what is written to a page table needs no telling until it is flushed.
+ * Page tables. The Host's shadow is a TLB: what is written to a page table needs no telling until
+ * it is flushed.
  */
 #include <asm/paravirt.h>
 #include <asm/pgtable.h>

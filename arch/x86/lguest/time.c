@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Time: the Host's TSC, which can be read in ring 3, with the frequency that the Host knows; its wall clock; and one alarm,
- * which comes on interrupt line 0. If the Host has no use for its TSC, neither have we: then the wall clock counts, as of the
- * last interrupt.
+ * Time: the Host's TSC, which can be read in ring 3, with the frequency that the Host knows; its
+ * wall clock; and one alarm, which comes on interrupt line 0. If the Host has no use for its TSC,
+ * neither have we: then the wall clock counts, as of the last interrupt.
  */
 #include <linux/clockchips.h>
 #include <linux/clocksource.h>

@@ -15,7 +15,10 @@
 #define HEADER_MAGIC	0x53726448	/* "HdrS" */
 #define LOADER_UNKNOWN	0xff
 
-/* What a kernel without a header gets: a version that has all fields that are filled, and the limits of the i386. */
+/*
+ * What a kernel without a header gets: a version that has all fields that are filled, and the
+ * limits of the i386.
+ */
 #define PROTOCOL	0x20c
 #define INITRD_MAX	0x7fffffff
 
@@ -105,7 +108,9 @@ int64_t lguest_place_initrd(const struct lguest_memory *mem, const struct setup_
 		top = mem->size;
 
 	if (top < LGUEST_BOOT_END || size > top - LGUEST_BOOT_END)
-		return lguest_fail(error, "%s: an initrd of %llu KiB does not fit into %llu KiB of guest memory",
-				   name, (unsigned long long)size >> 10, (unsigned long long)top >> 10);
+		return lguest_fail(
+			error,
+			"%s: an initrd of %llu KiB does not fit into %llu KiB of guest memory",
+			name, (unsigned long long)size >> 10, (unsigned long long)top >> 10);
 	return (top - size) & -(uint64_t)LGUEST_PAGE_SIZE;
 }

@@ -21,20 +21,21 @@ struct setup_header;
 struct lguest_boot {
 	const char *cmdline;
 	const struct setup_header *header;	/* a bzImage's; NULL: a kernel without one */
-	uint32_t load;				/* Guest-physical address of a bzImage's 32-bit entry, or 0 */
+	uint32_t load; /* Guest-physical address of a bzImage's 32-bit entry, or 0 */
 	uint64_t initrd, initrd_size;		/* Guest-physical; size 0: none */
 };
 
 /*
- * Writes both. E820 says that all of memory may be used. -1 with a sentence if the line is longer than
- * the header allows or memory ends too early.
+ * Writes both. E820 says that all of memory may be used. -1 with a sentence if the line is longer
+ * than the header allows or memory ends too early.
  */
 int lguest_boot_params(const struct lguest_memory *mem, const struct lguest_boot *boot,
 		       struct lguest_error *error);
 
 /*
- * Where an initrd of this size goes: as high as memory and the header (or NULL) let it, page aligned.
- * Returns its Guest-physical address, which is not below LGUEST_BOOT_END; -1 with a sentence that names it.
+ * Where an initrd of this size goes: as high as memory and the header (or NULL) let it, page
+ * aligned. Returns its Guest-physical address, which is not below LGUEST_BOOT_END; -1 with a
+ * sentence that names it.
  */
 int64_t lguest_place_initrd(const struct lguest_memory *mem, const struct setup_header *header,
 			    const char *name, uint64_t size, struct lguest_error *error);

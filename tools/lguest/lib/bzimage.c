@@ -43,18 +43,21 @@ int lguest_bzimage_parse(const struct lguest_image *image, struct lguest_bzimage
 	if (end > HEADER_START + sizeof(*hdr))
 		end = HEADER_START + sizeof(*hdr);
 	if (end > image->size)
-		return lguest_fail(error, "%s: truncated: %zu bytes do not hold the setup header", name,
-				   image->size);
+		return lguest_fail(error, "%s: truncated: %zu bytes do not hold the setup header",
+				   name, image->size);
 	memcpy(hdr, data + HEADER_START, end - HEADER_START);
 
 	if (hdr->version < PROTOCOL_SUBARCH)
-		return lguest_fail(error, "%s: boot protocol %u.%02u; a kernel for lguest has 2.07 or later",
-				   name, hdr->version >> 8, hdr->version & 0xff);
+		return lguest_fail(
+			error, "%s: boot protocol %u.%02u; a kernel for lguest has 2.07 or later",
+			name, hdr->version >> 8, hdr->version & 0xff);
 	if (hdr->version >= PROTOCOL_XLOADFLAGS && hdr->xloadflags & XLF_KERNEL_64)
 		return lguest_fail(error, "%s: a 64-bit kernel; only 32-bit ones run", name);
 	if (!(hdr->loadflags & LOADED_HIGH))
-		return lguest_fail(error, "%s: a zImage, which loads below 1 MiB; only a bzImage can be loaded",
-				   name);
+		return lguest_fail(
+			error,
+			"%s: a zImage, which loads below 1 MiB; only a bzImage can be loaded",
+			name);
 
 	setup = ((hdr->setup_sects ?: OLD_SETUP_SECTS) + 1) * SECTOR;
 	size = (size_t)hdr->syssize * 16;
@@ -63,16 +66,18 @@ int lguest_bzimage_parse(const struct lguest_image *image, struct lguest_bzimage
 	/* syssize counts in 16 bytes, the file need not be as long as its last one. */
 	if (size > image->size - setup) {
 		if (size - (image->size - setup) >= 16)
-			return lguest_fail(error, "%s: truncated: %zu bytes of its kernel are missing", name,
-					   size - (image->size - setup));
+			return lguest_fail(error,
+					   "%s: truncated: %zu bytes of its kernel are missing",
+					   name, size - (image->size - setup));
 		size = image->size - setup;
 	}
 	bz->kernel = (struct lguest_image){ .name = name, .data = data + setup, .size = size };
 
 	if (hdr->version >= PROTOCOL_PAYLOAD && hdr->payload_length) {
 		if (hdr->payload_offset > size || hdr->payload_length > size - hdr->payload_offset)
-			return lguest_fail(error, "%s: its payload of %u bytes at 0x%x ends behind the kernel",
-					   name, hdr->payload_length, hdr->payload_offset);
+			return lguest_fail(
+				error, "%s: its payload of %u bytes at 0x%x ends behind the kernel",
+				name, hdr->payload_length, hdr->payload_offset);
 		bz->payload = (struct lguest_image){
 			.name = name,
 			.data = data + setup + hdr->payload_offset,
@@ -93,10 +98,13 @@ int lguest_bzimage_load(const struct lguest_bzimage *bz, const struct lguest_mem
 	if (limit > mem->size)
 		limit = mem->size;
 	if (hdr->relocatable_kernel && align & (align - 1))
-		return lguest_fail(error, "%s: an alignment of 0x%llx is not a power of two", bz->name,
-				   (unsigned long long)align);
+		return lguest_fail(error, "%s: an alignment of 0x%llx is not a power of two",
+				   bz->name, (unsigned long long)align);
 
-	/* The room that is asked for counts from where the kernel will run, not from where it is put. */
+	/*
+	 * The room that is asked for counts from where the kernel will run, not from where it is
+	 * put.
+	 */
 	start = load;
 	if (hdr->version >= PROTOCOL_INIT_SIZE) {
 		if (room < hdr->init_size)
@@ -112,13 +120,14 @@ int lguest_bzimage_load(const struct lguest_bzimage *bz, const struct lguest_mem
 		start = load;
 	}
 	if (start < floor || start > limit || room > limit - start)
-		return lguest_fail(error,
-				   "%s: needs %llu KiB at 0x%llx, guest memory is free from 0x%llx to 0x%llx; give it more",
-				   bz->name, (unsigned long long)room >> 10, (unsigned long long)start,
-				   (unsigned long long)floor, (unsigned long long)limit);
+		return lguest_fail(
+			error,
+			"%s: needs %llu KiB at 0x%llx, guest memory is free from 0x%llx to 0x%llx; give it more",
+			bz->name, (unsigned long long)room >> 10, (unsigned long long)start,
+			(unsigned long long)floor, (unsigned long long)limit);
 	if (load < floor || load > limit || bz->kernel.size > limit - load)
-		return lguest_fail(error, "%s: %zu bytes do not fit at 0x%llx", bz->name, bz->kernel.size,
-				   (unsigned long long)load);
+		return lguest_fail(error, "%s: %zu bytes do not fit at 0x%llx", bz->name,
+				   bz->kernel.size, (unsigned long long)load);
 
 	memcpy(lguest_memory_at(mem, load, bz->kernel.size), bz->kernel.data, bz->kernel.size);
 	loaded->entry = load;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Requests to /dev/lguest: see device.h. Knows words and errnos, and nothing of what a Guest is made of. */
+/*
+ * Requests to /dev/lguest: see device.h. Knows words and errnos, and nothing of what a Guest is
+ * made of.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

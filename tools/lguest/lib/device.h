@@ -3,8 +3,9 @@
  * /dev/lguest: one function per request of <linux/lguest.h>, whose comments say what each means and
  * which errors it has. Works in a 32-bit and in a 64-bit program: a word is an unsigned long.
  *
- * Everything here returns 0 (or what is said) if it was done, else a negative errno. Nothing is kept:
- * the file descriptor is the Guest. All of it may be called from any thread as far as the Host allows.
+ * Everything here returns 0 (or what is said) if it was done, else a negative errno. Nothing is
+ * kept: the file descriptor is the Guest. All of it may be called from any thread as far as the
+ * Host allows.
  */
 #ifndef LGUEST_DEVICE_H
 #define LGUEST_DEVICE_H

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loading an ELF kernel: see elf.h. The file is hostile: every field is checked here, once, before its use. */
+/*
+ * Loading an ELF kernel: see elf.h. The file is hostile: every field is checked here, once, before
+ * its use.
+ */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -30,7 +33,8 @@ int lguest_image_open(struct lguest_image *image, const char *name, struct lgues
 	} else if (!S_ISREG(st.st_mode)) {
 		lguest_fail(error, "%s: not a regular file", name);
 	} else if (!st.st_size || st.st_size != (off_t)(size_t)st.st_size) {
-		lguest_fail(error, "%s: %lld bytes cannot be a kernel", name, (long long)st.st_size);
+		lguest_fail(error, "%s: %lld bytes cannot be a kernel", name,
+			    (long long)st.st_size);
 	} else {
 		data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		close(fd);
@@ -62,21 +66,22 @@ static int check_header(const struct lguest_image *image, Elf32_Ehdr *header,
 	if (!lguest_image_is_elf(image))
 		return lguest_fail(error, "%s: not an ELF file", name);
 	if (image->size < sizeof(*header))
-		return lguest_fail(error, "%s: truncated: %zu bytes do not hold an ELF header", name,
-				   image->size);
+		return lguest_fail(error, "%s: truncated: %zu bytes do not hold an ELF header",
+				   name, image->size);
 	memcpy(header, image->data, sizeof(*header));
 
 	if (header->e_ident[EI_CLASS] == ELFCLASS64)
 		return lguest_fail(error, "%s: a 64-bit kernel; only 32-bit ones run", name);
 	if (header->e_ident[EI_CLASS] != ELFCLASS32 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    header->e_ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT)
-		return lguest_fail(error, "%s: not a little-endian 32-bit ELF file of version 1", name);
+		return lguest_fail(error, "%s: not a little-endian 32-bit ELF file of version 1",
+				   name);
 	if (header->e_machine != EM_386)
 		return lguest_fail(error, "%s: for machine %u, not for the i386 (%u)", name,
 				   header->e_machine, EM_386);
 	if (header->e_type != ET_EXEC)
-		return lguest_fail(error, "%s: type %u, not an executable (%u)", name, header->e_type,
-				   ET_EXEC);
+		return lguest_fail(error, "%s: type %u, not an executable (%u)", name,
+				   header->e_type, ET_EXEC);
 	if (!header->e_phnum || header->e_phnum > SEGMENTS_MAX)
 		return lguest_fail(error, "%s: %u program headers; 1 to %u are possible", name,
 				   header->e_phnum, SEGMENTS_MAX);
@@ -85,36 +90,40 @@ static int check_header(const struct lguest_image *image, Elf32_Ehdr *header,
 				   header->e_phentsize, sizeof(Elf32_Phdr));
 	if (header->e_phoff > image->size ||
 	    image->size - header->e_phoff < header->e_phnum * sizeof(Elf32_Phdr))
-		return lguest_fail(error, "%s: truncated: program headers end behind the file", name);
+		return lguest_fail(error, "%s: truncated: program headers end behind the file",
+				   name);
 	return 0;
 }
 
 /* Segment i is in the file, fits into [floor, limit), and does not wrap. */
-static int check_segment(const struct lguest_image *image, const Elf32_Phdr *segment, unsigned int i,
-			 uint64_t floor, uint64_t limit, struct lguest_error *error)
+static int check_segment(const struct lguest_image *image, const Elf32_Phdr *segment,
+			 unsigned int i, uint64_t floor, uint64_t limit, struct lguest_error *error)
 {
 	const char *name = image->name;
 
 	if (segment->p_filesz > segment->p_memsz)
-		return lguest_fail(error, "%s: segment %u has 0x%x bytes in the file but 0x%x in memory",
+		return lguest_fail(error,
+				   "%s: segment %u has 0x%x bytes in the file but 0x%x in memory",
 				   name, i, segment->p_filesz, segment->p_memsz);
 	if (segment->p_offset > image->size || segment->p_filesz > image->size - segment->p_offset)
-		return lguest_fail(error, "%s: truncated: segment %u ends behind the file", name, i);
+		return lguest_fail(error, "%s: truncated: segment %u ends behind the file", name,
+				   i);
 	if (segment->p_paddr < floor || segment->p_paddr > limit ||
 	    segment->p_memsz > limit - segment->p_paddr)
-		return lguest_fail(error,
-				   "%s: segment %u needs 0x%x bytes at 0x%x, guest memory is free from 0x%llx to 0x%llx",
-				   name, i, segment->p_memsz, segment->p_paddr,
-				   (unsigned long long)floor, (unsigned long long)limit);
+		return lguest_fail(
+			error,
+			"%s: segment %u needs 0x%x bytes at 0x%x, guest memory is free from 0x%llx to 0x%llx",
+			name, i, segment->p_memsz, segment->p_paddr, (unsigned long long)floor,
+			(unsigned long long)limit);
 	if ((uint64_t)segment->p_vaddr + segment->p_memsz > 1ull << 32)
-		return lguest_fail(error, "%s: segment %u wraps around the end of the address space",
-				   name, i);
+		return lguest_fail(
+			error, "%s: segment %u wraps around the end of the address space", name, i);
 	return 0;
 }
 
 /* True, and the physical address, if addr is in one of the segments, virtually or physically. */
-static bool find_address(const Elf32_Phdr *segments, unsigned int count, uint32_t addr, bool virtual,
-			 uint32_t *gpa)
+static bool find_address(const Elf32_Phdr *segments, unsigned int count, uint32_t addr,
+			 bool virtual, uint32_t *gpa)
 {
 	unsigned int i;
 
@@ -143,7 +152,8 @@ int lguest_elf_load(const struct lguest_image *image, const struct lguest_memory
 		return -1;
 
 	for (i = 0; i < header.e_phnum; i++) {
-		memcpy(&segment, image->data + header.e_phoff + i * sizeof(segment), sizeof(segment));
+		memcpy(&segment, image->data + header.e_phoff + i * sizeof(segment),
+		       sizeof(segment));
 		if (segment.p_type != PT_LOAD || !(segment.p_memsz | segment.p_filesz))
 			continue;
 		if (check_segment(image, &segment, i, floor, limit, error))
@@ -152,7 +162,8 @@ int lguest_elf_load(const struct lguest_image *image, const struct lguest_memory
 			if (segment.p_paddr < segments[j].p_paddr + (uint64_t)segments[j].p_memsz &&
 			    segments[j].p_paddr < segment.p_paddr + (uint64_t)segment.p_memsz)
 				return lguest_fail(error, "%s: segments overlap at 0x%x and 0x%x",
-						   image->name, segments[j].p_paddr, segment.p_paddr);
+						   image->name, segments[j].p_paddr,
+						   segment.p_paddr);
 		}
 		segments[count++] = segment;
 	}
@@ -161,8 +172,8 @@ int lguest_elf_load(const struct lguest_image *image, const struct lguest_memory
 
 	if (!find_address(segments, count, header.e_entry, false, &loaded->entry) &&
 	    !find_address(segments, count, header.e_entry, true, &loaded->entry))
-		return lguest_fail(error, "%s: its entry 0x%x is in none of its segments", image->name,
-				   header.e_entry);
+		return lguest_fail(error, "%s: its entry 0x%x is in none of its segments",
+				   image->name, header.e_entry);
 
 	loaded->lowest = UINT64_MAX;
 	loaded->end = 0;

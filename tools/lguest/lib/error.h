@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * How the library tells of a fault that a person has to mend: one sentence. What a program can act
- * on (a request to /dev/lguest that failed) is a negative errno instead, and needs nothing from here.
+ * on (a request to /dev/lguest that failed) is a negative errno instead, and needs nothing from
+ * here.
  */
 #ifndef LGUEST_ERROR_H
 #define LGUEST_ERROR_H

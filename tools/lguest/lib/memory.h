@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Guest memory: one region of this program, Guest-physical 0 at its start. What the Guest, a file or a
- * device says about a place in it goes through lguest_memory_at(), which is the only check there is.
+ * Guest memory: one region of this program, Guest-physical 0 at its start. What the Guest, a file
+ * or a device says about a place in it goes through lguest_memory_at(), which is the only check
+ * there is.
  */
 #ifndef LGUEST_MEMORY_H
 #define LGUEST_MEMORY_H
@@ -28,8 +29,8 @@ struct lguest_memory {
 };
 
 /*
- * Maps `size` bytes (rounded up to a page), none of which takes memory before it is touched. -1 with a
- * sentence if there is no room.
+ * Maps `size` bytes (rounded up to a page), none of which takes memory before it is touched. -1
+ * with a sentence if there is no room.
  */
 int lguest_memory_map(struct lguest_memory *mem, uint64_t size, enum lguest_memory_kind kind,
 		      struct lguest_error *error);

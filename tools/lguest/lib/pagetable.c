@@ -24,10 +24,11 @@ int64_t lguest_linear_page_tables(const struct lguest_memory *mem, uint64_t top,
 		return lguest_fail(error, "%llu MiB of memory: a 32-bit guest can name only 4096",
 				   (unsigned long long)mem->size >> 20);
 	if (top > mem->size || top % LGUEST_PAGE_SIZE || top < size)
-		return lguest_fail(error,
-				   "no room for %llu KiB of page tables below 0x%llx, in memory of %llu KiB",
-				   (unsigned long long)size >> 10, (unsigned long long)top,
-				   (unsigned long long)mem->size >> 10);
+		return lguest_fail(
+			error,
+			"no room for %llu KiB of page tables below 0x%llx, in memory of %llu KiB",
+			(unsigned long long)size >> 10, (unsigned long long)top,
+			(unsigned long long)mem->size >> 10);
 
 	pgdir = lguest_memory_at(mem, top - size, size);
 	entry = pgdir + ENTRIES;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the rest of the kernel does differently when it is an lguest Guest: the few instructions that neither trap in ring 3
- * nor mean there what they mean in ring 0, and those whose trap would be too dear. Included by the headers that glue.patch
- * touches, and by the Guest itself (arch/x86/lguest).
+ * What the rest of the kernel does differently when it is an lguest Guest: the few instructions
+ * that neither trap in ring 3 nor mean there what they mean in ring 0, and those whose trap would
+ * be too dear. Included by the headers that glue.patch touches, and by the Guest itself
+ * (arch/x86/lguest).
  *
- * Each is the native instruction until boot.c has replaced it, which it does before anything else runs: as alternatives of
- * X86_FEATURE_LGUEST_GUEST. So a kernel with this in it is the same as another on a PC, but for a few bytes of padding.
+ * Each is the native instruction until boot.c has replaced it, which it does before anything else
+ * runs: as alternatives of X86_FEATURE_LGUEST_GUEST. So a kernel with this in it is the same as
+ * another on a PC, but for a few bytes of padding.
  */
 #ifndef _ASM_X86_LGUEST_GUEST_H
 #define _ASM_X86_LGUEST_GUEST_H
@@ -35,7 +37,10 @@ static __always_inline void arch_local_irq_disable(void)
 		     : "+m" (lguest_data.irq_enabled) : : "memory");
 }
 
-/* Interrupts that came while they were off are asked for: in lguest_irq_enable, which changes no register. */
+/*
+ * Interrupts that came while they were off are asked for: in lguest_irq_enable, which changes no
+ * register.
+ */
 static __always_inline void arch_local_irq_enable(void)
 {
 	asm volatile(ALTERNATIVE("sti", "call lguest_irq_enable", X86_FEATURE_LGUEST_GUEST)

@@ -28,10 +28,12 @@ static int bench_compare(const void *a, const void *b)
 }
 
 /* Prints what @rounds measurements of an operation found, in instructions. */
-static inline void bench_result(const char *name, const char *environment, long long *round, int rounds)
+static inline void bench_result(const char *name, const char *environment, long long *round,
+				int rounds)
 {
 	qsort(round, rounds, sizeof(round[0]), bench_compare);
-	printf("{\"operation\": \"%s\", \"environment\": \"%s\", \"unit\": \"instructions\", ", name, environment);
+	printf("{\"operation\": \"%s\", \"environment\": \"%s\", \"unit\": \"instructions\", ",
+	       name, environment);
 	printf("\"median\": %lld, \"min\": %lld, \"max\": %lld}\n",
 	       round[rounds / 2], round[0], round[rounds - 1]);
 	fflush(stdout);
@@ -41,7 +43,8 @@ static inline void bench_result(const char *name, const char *environment, long 
  * Times @count calls of @operation, BENCH_ROUNDS times after one that is not
  * counted, and prints instructions for one call.
  */
-static inline void bench(const char *name, const char *environment, void (*operation)(void), int count)
+static inline void bench(const char *name, const char *environment, void (*operation)(void),
+			 int count)
 {
 	long long round[BENCH_ROUNDS + 1], start;
 	int i, j;

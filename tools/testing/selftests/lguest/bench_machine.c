@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a processor's work costs in a Guest: guests/cost_machine.c counts, this says it, with the spread of three
- * Guests.
+ * What a processor's work costs in a Guest: guests/cost_machine.c counts, this says it, with the
+ * spread of three Guests.
  */
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -59,8 +59,10 @@ int main(void)
 			low = m[j] < low ? m[j] : low;
 			high = m[j] > high ? m[j] : high;
 		}
-		printf("{\"operation\": \"%s\", \"environment\": \"lguest\", \"unit\": \"instructions\", ", operation[i]);
-		printf("\"median\": %u, \"min\": %u, \"max\": %u}\n", m[0] + m[1] + m[2] - low - high, low, high);
+		printf("{\"operation\": \"%s\", \"environment\": \"lguest\", \"unit\": \"instructions\", ",
+		       operation[i]);
+		printf("\"median\": %u, \"min\": %u, \"max\": %u}\n",
+		       m[0] + m[1] + m[2] - low - high, low, high);
 	}
 	return 0;
 }

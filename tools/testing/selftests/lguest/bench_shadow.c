@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What page tables cost in a Guest. It is the Guest that counts. With the number of an operation (1 the first)
- * and of rounds, only that is done, and nothing said: for a profiler.
+ * What page tables cost in a Guest. It is the Guest that counts. With the number of an operation (1
+ * the first) and of rounds, only that is done, and nothing said: for a profiler.
  */
 #include "bench.h"
 #include "launcher.h"
@@ -39,7 +39,8 @@ int main(int argc, char *argv[])
 	vm_stop(&vm);
 	for (int i = 0; i < OPERATIONS; i++) {
 		qsort(result[i], ROUNDS, sizeof(result[i][0]), bench_compare);
-		printf("{\"operation\": \"%s\", \"environment\": \"lguest\", \"unit\": \"instructions\", ", operation[i]);
+		printf("{\"operation\": \"%s\", \"environment\": \"lguest\", \"unit\": \"instructions\", ",
+		       operation[i]);
 		printf("\"median\": %lld, \"min\": %lld, \"max\": %lld}\n",
 		       result[i][ROUNDS / 2], result[i][0], result[i][ROUNDS - 1]);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What tracepoints cost on the way of a hypercall, when they are on. It is the Guest that counts. What they cost when
- * they are off is part of the first line: an instruction each.
+ * What tracepoints cost on the way of a hypercall, when they are on. It is the Guest that counts.
+ * What they cost when they are off is part of the first line: an instruction each.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The start of a Guest: virtual == physical first, then at its PAGE_OFFSET, wherever that is, in memory
- * from 1 MiB to 3 GiB.
+ * The start of a Guest: virtual == physical first, then at its PAGE_OFFSET, wherever that is, in
+ * memory from 1 MiB to 3 GiB.
  */
 #include "kselftest_harness.h"
 #include "launcher.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many Guests, on few CPUs: killed at any moment, sharing a CPU, moving from one to another. Each looks for
- * damage to its own registers and memory; each launcher looks for damage to its own (S5, S6, S8, M2).
+ * Many Guests, on few CPUs: killed at any moment, sharing a CPU, moving from one to another. Each
+ * looks for damage to its own registers and memory; each launcher looks for damage to its own (S5,
+ * S6, S8, M2).
  *
  * lguest-host: smp=2 mem=2048 timeout=300
  * lguest-host: smp=2 mem=2048 timeout=300 cpu=max,+la57,erms=off args=pti=on

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A launcher that somebody debugs: breakpoint registers are the launcher's and never the Guest's, and single
- * steps end where the Guest begins (S5).
+ * A launcher that somebody debugs: breakpoint registers are the launcher's and never the Guest's,
+ * and single steps end where the Guest begins (S5).
  */
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Runs code that may do anything in a Guest (guests/engine.c), case by case. When a case ends the Guest, or
- * never comes back, the next one gets another Guest. Whatever happens, the Host has to bear it: after each
- * read() this process's registers are looked at (host_state.h), and a death has to have a sentence (G1).
+ * Runs code that may do anything in a Guest (guests/engine.c), case by case. When a case ends the
+ * Guest, or never comes back, the next one gets another Guest. Whatever happens, the Host has to
+ * bear it: after each read() this process's registers are looked at (host_state.h), and a death has
+ * to have a sentence (G1).
  */
 #ifndef LGUEST_TEST_ENGINE_H
 #define LGUEST_TEST_ENGINE_H
@@ -36,15 +37,17 @@ struct engine {
 };
 
 /*
- * tick_us: microseconds between two looks at the Guest's progress. A test that counts on a case not being
- * hung gives both generously; where nothing depends on it, small ones save time.
+ * tick_us: microseconds between two looks at the Guest's progress. A test that counts on a case not
+ * being hung gives both generously; where nothing depends on it, small ones save time.
  */
 void engine_start(struct engine *engine, int tick_us, int patience);
 void engine_stop(struct engine *engine);
 /* The next case gets a new Guest. */
 void engine_drop(struct engine *engine);
 
-/* A case as it begins, but for its code: registers point to the middle of the data, flat segments. */
+/*
+ * A case as it begins, but for its code: registers point to the middle of the data, flat segments.
+ */
 struct engine_case engine_case(bool user, const void *code, size_t len);
 
 /* Runs up to ENGINE_CASES cases. */

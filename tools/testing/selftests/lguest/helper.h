@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A second thread of a test's launcher, which does something while the first one runs a Guest (guests/work.c). */
+/*
+ * A second thread of a test's launcher, which does something while the first one runs a Guest
+ * (guests/work.c).
+ */
 #ifndef LGUEST_TEST_HELPER_H
 #define LGUEST_TEST_HELPER_H
 
@@ -22,7 +25,8 @@ static inline void *helper_thread(void *arg)
 	return NULL;
 }
 
-static inline void start_helper(struct helper *helper, struct vm *vm, void (*function)(struct vm *vm))
+static inline void start_helper(struct helper *helper, struct vm *vm,
+				void (*function)(struct vm *vm))
 {
 	helper->vm = vm;
 	helper->function = function;

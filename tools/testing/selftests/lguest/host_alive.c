@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A Guest that never exits, on the host's only CPU: the host has its timer ticks, its network and its
- * console all the same (S8), and its other processes their share.
+ * A Guest that never exits, on the host's only CPU: the host has its timer ticks, its network and
+ * its console all the same (S8), and its other processes their share.
  *
  * lguest-host: timeout=120
  * lguest-host: timeout=120 args=preempt=full
@@ -41,8 +41,8 @@ FIXTURE_SETUP(spinning)
 		CPU_ZERO(&first);
 		CPU_SET(0, &first);
 		sched_setaffinity(0, sizeof(first), &first);
-		if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir,
-				      vm.entry))
+		if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE,
+				      vm.pgdir, vm.entry))
 			_exit(1);
 		while (vm_run(&vm) == -EINTR)
 			;
@@ -105,7 +105,8 @@ TEST_F(spinning, host_has_its_timer)
 
 TEST_F(spinning, host_has_its_network)
 {
-	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in here = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0), i, got;
 	socklen_t len = sizeof(here);
 

@@ -21,10 +21,12 @@ _Static_assert(offsetof(struct host_state, result) == STATE_RESULT, "host_state.
 _Static_assert(offsetof(struct host_state, selector) == STATE_SELECTORS, "host_state.h");
 _Static_assert(offsetof(struct host_state, xsave) == STATE_XSAVE, "host_state.h");
 
-void host_state_call(struct host_state *set, struct host_state *got, long number, uint32_t xsave_low,
-		     uint32_t xsave_high);
+void host_state_call(struct host_state *set, struct host_state *got, long number,
+		     uint32_t xsave_low, uint32_t xsave_high);
 
-/* CF, PF, AF, ZF, SF, DF, OF, AC, ID: what a program can set for itself without consequences here. */
+/*
+ * CF, PF, AF, ZF, SF, DF, OF, AC, ID: what a program can set for itself without consequences here.
+ */
 #define FLAGS_ALL	0x240cd5u
 #define FLAGS_FIXED	0x202u
 #define FLAGS_TF	0x100u
@@ -37,7 +39,9 @@ void host_state_call(struct host_state *set, struct host_state *got, long number
 #define XSTATE_ZMM_HI	6
 #define XSTATE_ZMM_16	7
 #define XSTATE_PKRU	9
-/* Tiles are too large and cannot be used by 32-bit code; bounds registers change at every branch. */
+/*
+ * Tiles are too large and cannot be used by 32-bit code; bounds registers change at every branch.
+ */
 #define XSTATE_NOT	(3ull << 17 | 3ull << 3)
 /* The legacy part of its area, and where MXCSR and the registers are in it (13.4.1). */
 #define XSAVE_FCW	0
@@ -48,7 +52,9 @@ void host_state_call(struct host_state *set, struct host_state *got, long number
 #define XSAVE_BV	512
 #define X87_REG_BYTES	10
 
-/* A 32-bit program has half of the vector registers, so XSAVE writes and reads half of their parts. */
+/*
+ * A 32-bit program has half of the vector registers, so XSAVE writes and reads half of their parts.
+ */
 #define VECTOR_REGS	(sizeof(long) == 8 ? 16u : 8u)
 
 /* What a 32-bit program has instead of 0 after a signal. */
@@ -75,8 +81,9 @@ static const char *const general_name[] = {
 void host_state_use_ldt(void)
 {
 	/* Flat, so that it does wherever DS and ES are used. */
-	struct user_desc flat = { .base_addr = 0, .limit = 0xfffff, .limit_in_pages = 1, .seg_32bit = 1,
-				  .useable = 1 };
+	struct user_desc flat = {
+		.base_addr = 0, .limit = 0xfffff, .limit_in_pages = 1, .seg_32bit = 1, .useable = 1
+	};
 
 	if (syscall(SYS_modify_ldt, 1, &flat, sizeof(flat)))
 		FAIL("modify_ldt: %s", strerror(errno));
@@ -122,8 +129,9 @@ static void fill_xsave(uint8_t *area, uint64_t *random)
 	asm volatile("fxsave %0" : "=m" (*(uint8_t (*)[512])area));
 	memset(area, 0, XSAVE_MXCSR_MASK);
 	memset(area + XSAVE_X87_REGS, 0, XSAVE_SIZE - XSAVE_X87_REGS);
-	memcpy(area + XSAVE_FCW, &(uint16_t){ 0x0e7f }, 2);	/* all masked, other precision and rounding */
-	memcpy(area + XSAVE_MXCSR, &(uint32_t){ 0xff80 }, 4);	/* all masked, other rounding, FTZ */
+	memcpy(area + XSAVE_FCW, &(uint16_t){ 0x0e7f },
+	       2); /* all masked, other precision and rounding */
+	memcpy(area + XSAVE_MXCSR, &(uint32_t){ 0xff80 }, 4); /* all masked, other rounding, FTZ */
 	for (i = 0; i < 8; i++)
 		fill(area + XSAVE_X87_REGS + 16 * i, X87_REG_BYTES, random);
 	fill(area + XSAVE_XMM_REGS, 16 * VECTOR_REGS, random);
@@ -197,7 +205,8 @@ static void compare(void)
 	/* A debugger's single steps show in TF. */
 	got.flags &= ~FLAGS_TF;
 	if (set.flags != got.flags)
-		FAIL("read() made flags 0x%llx of 0x%llx", (long long)got.flags, (long long)set.flags);
+		FAIL("read() made flags 0x%llx of 0x%llx", (long long)got.flags,
+		     (long long)set.flags);
 	if (set.sp != got.sp)
 		FAIL("read() made SP 0x%llx of 0x%llx", (long long)got.sp, (long long)set.sp);
 	for (i = 0; i < 6; i++)
@@ -244,7 +253,9 @@ int host_state_run(int guest, struct lguest_exit *exit)
 	set.general[2] = 0;
 	host_state_call(&set, &got, SYS_pread64, components, components >> 32);
 #endif
-	/* Rounding and flushing as C expects them. All keys but 0 unusable matters to nobody here. */
+	/*
+	 * Rounding and flushing as C expects them. All keys but 0 unusable matters to nobody here.
+	 */
 	asm volatile("fxrstor %0" : : "m" (plain));
 	compare();
 	exit->text[sizeof(exit->text) - 1] = 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A read() of /dev/lguest that trusts nobody (S5, S6): every register of this process that a system call
- * must keep is given a value of its own before, and must have it still afterwards: general registers,
- * flags, selectors, FS and GS bases, and all that XSAVE knows (x87, SSE and MXCSR, AVX, PKRU, ...).
+ * A read() of /dev/lguest that trusts nobody (S5, S6): every register of this process that a system
+ * call must keep is given a value of its own before, and must have it still afterwards: general
+ * registers, flags, selectors, FS and GS bases, and all that XSAVE knows (x87, SSE and MXCSR, AVX,
+ * PKRU, ...).
  *
  * The layout below is known to the assembly in host_state_64.S and host_state_32.S.
  */
@@ -35,14 +36,14 @@ struct host_state {
 };
 
 /*
- * lguest_run() in that manner; a register that is not what it was fails the test. From any thread; what
- * the thread had in its registers before is there again afterwards.
+ * lguest_run() in that manner; a register that is not what it was fails the test. From any thread;
+ * what the thread had in its registers before is there again afterwards.
  */
 int host_state_run(int guest, struct lguest_exit *exit);
 
 /*
- * From now on this process has an LDT, and host_state_run() loads selectors of it too. (A process without
- * one is the usual thing, so that is tested as long as nobody calls this.)
+ * From now on this process has an LDT, and host_state_run() loads selectors of it too. (A process
+ * without one is the usual thing, so that is tested as long as nobody calls this.)
  */
 void host_state_use_ldt(void);
 #endif /* !__ASSEMBLY__ */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * host_state_call() of a 32-bit program: see host_state_64.S. The arguments are on the stack, the system call
- * is INT 0x80, which keeps every register but EAX.
+ * host_state_call() of a 32-bit program: see host_state_64.S. The arguments are on the stack, the
+ * system call is INT 0x80, which keeps every register but EAX.
  */
 #ifdef __i386__
 #include "host_state.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * void host_state_call(const struct host_state *set, struct host_state *got, long number, uint32_t xsave_low,
+ * void host_state_call(const struct host_state *set, struct host_state *got, long number, uint32_t
+ * xsave_low,
  *			uint32_t xsave_high): loads everything of *set, makes the system call whose number and
  * arguments stand there, and saves everything in *got. See host_state.h.
  *
@@ -34,7 +35,10 @@ host_state_call:
 	xrstor64 STATE_XSAVE(%r11)
 	movw	STATE_SELECTORS + 4(%r11), %ds
 	movw	STATE_SELECTORS + 6(%r11), %es
-	/* Loading a null GS may or may not clear its base, so a base is only expected of others. FS is the TLS. */
+	/*
+	 * Loading a null GS may or may not clear its base, so a base is only expected of others. FS
+	 * is the TLS.
+	 */
 	cmpw	$0, STATE_SELECTORS + 10(%r11)
 	je	1f
 	movw	STATE_SELECTORS + 10(%r11), %gs

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every hypercall with arguments that a hostile Guest would think of, and before LGUEST_INIT: the Guest goes
- * on or ends with a sentence that names the call; the Host has no other answer (M6, G1).
+ * Every hypercall with arguments that a hostile Guest would think of, and before LGUEST_INIT: the
+ * Guest goes on or ends with a sentence that names the call; the Host has no other answer (M6, G1).
  *
  * lguest-host: timeout=600
  */
@@ -65,8 +65,9 @@ FIXTURE_TEARDOWN(hypercalls)
 }
 
 /*
- * One of the arguments wild, the others each of a few values. A call that asks for something that ends the
- * Guest only later (tables, stacks, gates) may do that; what is told here and now names the call.
+ * One of the arguments wild, the others each of a few values. A call that asks for something that
+ * ends the Guest only later (tables, stacks, gates) may do that; what is told here and now names
+ * the call.
  */
 TEST_F(hypercalls, with_wild_arguments)
 {
@@ -173,7 +174,9 @@ TEST_F(hypercalls, not_from_user_level)
 }
 
 /* ---- Guests that have not begun ---- */
-/* A Guest of a few bytes at physical 0x10000, which may set EAX and EBX by itself: runs to its end. */
+/*
+ * A Guest of a few bytes at physical 0x10000, which may set EAX and EBX by itself: runs to its end.
+ */
 static void first_call(struct vm *vm, uint32_t number, uint32_t bx)
 {
 	const uint8_t code[] = { 0xb8, number, number >> 8, number >> 16, number >> 24,
@@ -217,7 +220,10 @@ TEST(init_with_data_anywhere)
 		vm_dies(&vm, "LGUEST_INIT");
 		vm_stop(&vm);
 	}
-	/* The UD2 behind the call finds no handler: the call was all right. Also across a page, also odd. */
+	/*
+	 * The UD2 behind the call finds no handler: the call was all right. Also across a page,
+	 * also odd.
+	 */
 	first_call(&vm, LHCALL_LGUEST_INIT, 0x8000 - 7);
 	vm_dies(&vm, "invalid opcode");
 	vm_stop(&vm);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every selector into every segment register, and far jumps, calls and returns to every selector, at both
- * levels: nothing is reachable but the Guest's own segments (S3). guests/selectors.c says what is right.
+ * Every selector into every segment register, and far jumps, calls and returns to every selector,
+ * at both levels: nothing is reachable but the Guest's own segments (S3). guests/selectors.c says
+ * what is right.
  *
  * lguest-host: timeout=600
  */
@@ -21,9 +22,11 @@ FIXTURE_VARIANT(selectors) {
 	uint32_t good;			/* how many can be loaded */
 };
 
-#define BOTH(name, what_, all_, kernel_good, user_good)						\
-	FIXTURE_VARIANT_ADD(selectors, name##_at_kernel_level) { what_, false, all_, kernel_good };	\
-	FIXTURE_VARIANT_ADD(selectors, name##_at_user_level) { what_, true, all_, user_good }
+#define VARIANT(name, ...) FIXTURE_VARIANT_ADD(selectors, name) { __VA_ARGS__ }
+
+#define BOTH(name, what, all, kernel_good, user_good)					\
+	VARIANT(name##_at_kernel_level, what, false, all, kernel_good);			\
+	VARIANT(name##_at_user_level, what, true, all, user_good)
 
 /* Null with four RPLs, and each loadable segment with those that it may have. */
 BOTH(into_ds, LOAD_DS, true, 20, 12);

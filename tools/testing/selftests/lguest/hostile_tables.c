@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hostile page tables: noise by the thousand, whose reads are what a walk of the Guest's own says; and boot
- * page directories from which nothing can run (M1, M4, M6, G1).
+ * Hostile page tables: noise by the thousand, whose reads are what a walk of the Guest's own says;
+ * and boot page directories from which nothing can run (M1, M4, M6, G1).
  *
  * lguest-host: mem=1024 timeout=600
  */
@@ -53,11 +53,13 @@ TEST_F(wild, tables_show_what_they_say)
 	EXPECT_LT(tables / 10, out[WILD_ALLOWED]);
 	EXPECT_LT(tables / 100, out[WILD_OUTSIDE]);
 	EXPECT_LT(tables / 10, out[WILD_FAULTED]);
-	TH_LOG("%u reads allowed, %u outside memory, %u faults", out[WILD_ALLOWED], out[WILD_OUTSIDE],
-	       out[WILD_FAULTED]);
+	TH_LOG("%u reads allowed, %u outside memory, %u faults", out[WILD_ALLOWED],
+	       out[WILD_OUTSIDE], out[WILD_FAULTED]);
 }
 
-/* ---- Boot directories that are no good: the Guest ends with its first instruction, in order. ---- */
+/*
+ * ---- Boot directories that are no good: the Guest ends with its first instruction, in order. ----
+ */
 static void boot_with(uint32_t fill_with, bool self_reference)
 {
 	struct vm vm;
@@ -68,7 +70,8 @@ static void boot_with(uint32_t fill_with, bool self_reference)
 	pgdir = lguest_memory_at(&vm.memory, vm.pgdir, LGUEST_PAGE_SIZE);
 	for (i = 0; i < 1024; i++)
 		pgdir[i] = self_reference ? vm.pgdir | 7 : fill_with;
-	if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir, vm.entry))
+	if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir,
+			      vm.entry))
 		FAIL("INITIALIZE");
 	came = vm_run(&vm);
 	if (came != LGUEST_EXIT_DEATH || strlen(vm.exit.text) < 10)
@@ -78,7 +81,8 @@ static void boot_with(uint32_t fill_with, bool self_reference)
 
 TEST(boot_directory_from_which_nothing_runs)
 {
-	static const uint32_t entries[] = { 0, 6, 7, 0xfffff007, 0x80000007, 0x01000007, 0xffffffff, 0x00fff003 };
+	static const uint32_t entries[] = { 0,		6,	    7,		0xfffff007,
+					    0x80000007, 0x01000007, 0xffffffff, 0x00fff003 };
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(entries); i++)
@@ -86,7 +90,9 @@ TEST(boot_directory_from_which_nothing_runs)
 	boot_with(0, true);
 }
 
-/* Noise for a boot directory: it dies, spins, or even runs; each of that is the Guest's own affair. */
+/*
+ * Noise for a boot directory: it dies, spins, or even runs; each of that is the Guest's own affair.
+ */
 TEST(boot_directory_of_noise)
 {
 	uint64_t random = test_seed(8);
@@ -101,11 +107,12 @@ TEST(boot_directory_of_noise)
 		table = lguest_memory_at(&vm.memory, vm.pgdir, 2 * LGUEST_PAGE_SIZE);
 		for (j = 0; j < 2048; j++)
 			if (i & 1 || j == 0 || test_random(&random) & 1)
-				table[j] = test_random(&random) % (i & 2 ? vm.memory.size : 1ull << 32);
+				table[j] = test_random(&random) %
+					   (i & 2 ? vm.memory.size : 1ull << 32);
 		if (i & 4)
 			table[0] = (vm.pgdir + LGUEST_PAGE_SIZE) | 7;
-		if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir,
-				      vm.entry))
+		if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE,
+				      vm.pgdir, vm.entry))
 			FAIL("INITIALIZE");
 		alarm(1);
 		came = vm_run(&vm);

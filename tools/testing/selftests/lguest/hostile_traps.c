@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ways into the kernel and back that are none: INT n for all n, SYSENTER, SYSCALL; IRET frames of every kind;
- * flags that a Guest may not have; stacks that are not there, wrap, or may not be written (S1, S2, S3, G1).
+ * Ways into the kernel and back that are none: INT n for all n, SYSENTER, SYSCALL; IRET frames of
+ * every kind; flags that a Guest may not have; stacks that are not there, wrap, or may not be
+ * written (S1, S2, S3, G1).
  *
  * lguest-host: timeout=600
  */
@@ -107,7 +108,10 @@ TEST_F(traps, int_n)
 	}
 }
 
-/* The fast ways lead nowhere that the Guest has not said (world-switch.rst: they led into the host once). */
+/*
+ * The fast ways lead nowhere that the Guest has not said (world-switch.rst: they led into the host
+ * once).
+ */
 TEST_F(traps, fast_system_calls)
 {
 	int i;
@@ -151,7 +155,9 @@ TEST_F(traps, popf_of_every_bit)
 			continue;
 		}
 		EXPECT_EQ(VEC_BP, c->vector) TH_LOG("bit %d", bit);
-		/* Its own bits are as it wants them; IOPL, VM, VIF, VIP and what is reserved never. */
+		/*
+		 * Its own bits are as it wants them; IOPL, VM, VIF, VIP and what is reserved never.
+		 */
 		changed = c->ax & ~(FLAGS_FIXED | FLAGS_IF | FLAGS_NT);
 		EXPECT_EQ(flags & FLAGS_FREE, changed) TH_LOG("bit %d: flags 0x%x", bit, c->ax);
 	}
@@ -224,7 +230,10 @@ static void check_iret(struct __test_metadata *_metadata, FIXTURE_DATA(traps) *s
 		struct engine_case *c = &self->cases[i];
 
 		expected_iret(user, cs, start[i].stack[2], ss, &vector, &error);
-		/* Behind an IRET with TF there is INT3: which of the two comes first is not told here. */
+		/*
+		 * Behind an IRET with TF there is INT3: which of the two comes first is not told
+		 * here.
+		 */
 		EXPECT_TRUE(trapped(&self->results[i], c, vector, error) ||
 			    (vector == VEC_DB && trapped(&self->results[i], c, VEC_BP, 0))) {
 			TH_LOG("CS 0x%x, flags 0x%x, SS 0x%x: outcome %u (%s), vector %u, error 0x%x for %u, 0x%x",
@@ -276,7 +285,10 @@ static const uint32_t bad_stacks[] = {
 	ENGINE_DATA + 2, ENGINE_STACK + 0x1004,
 };
 
-/* A trap whose frame has no place: at kernel level the Guest's end, at user level nobody's business. */
+/*
+ * A trap whose frame has no place: at kernel level the Guest's end, at user level nobody's
+ * business.
+ */
 TEST_F(traps, with_bad_stacks)
 {
 	/* MOV ESP, imm; then UD2, INT3, a PUSH, a CALL, a page fault, a POPF. */
@@ -303,7 +315,9 @@ TEST_F(traps, with_bad_stacks)
 				EXPECT_LT(10, strlen(self->results[j].sentence));
 			}
 		}
-		/* UD2 without a stack: a page fault on the way, and no handler for what that makes. */
+		/*
+		 * UD2 without a stack: a page fault on the way, and no handler for what that makes.
+		 */
 		if (!variant->user && (sp & 0xfff00000) == 0x50000000) {
 			EXPECT_EQ(ENGINE_DIED, self->results[0].outcome);
 			EXPECT_NE(NULL, strstr(self->results[0].sentence, "fault")) {

@@ -80,7 +80,8 @@ void vm_load(struct vm *vm, const char *guest, const struct vm_options *options)
 	guest_path(path, sizeof(path), guest, options->page_offset ?: PAGE_OFFSET_DEFAULT);
 
 	if (lguest_image_open(&image, path, &error) ||
-	    lguest_memory_map(&vm->memory, options->memory ?: MEMORY_DEFAULT, options->kind, &error) ||
+	    lguest_memory_map(&vm->memory, options->memory ?: MEMORY_DEFAULT, options->kind,
+			      &error) ||
 	    lguest_boot_params(&vm->memory, &(struct lguest_boot){ .cmdline = "" }, &error))
 		FAIL("%s", error.text);
 	pgdir = lguest_linear_page_tables(&vm->memory, vm->memory.size, &error);
@@ -132,8 +133,9 @@ static bool mailbox_serve(struct vm *vm)
 		fprintf(stderr, "# guest %s: %.*s\n", vm->name, (int)sizeof(box->text), box->text);
 		return true;
 	case MAILBOX_FAILED:
-		test_failed(box->file, box->line, "guest %s: expected %.*s: 0x%x (%u), not 0x%x (%u)",
-			    vm->name, (int)sizeof(box->text), box->text, box->value[0], box->value[0],
+		test_failed(box->file, box->line,
+			    "guest %s: expected %.*s: 0x%x (%u), not 0x%x (%u)", vm->name,
+			    (int)sizeof(box->text), box->text, box->value[0], box->value[0],
 			    box->value[1], box->value[1]);
 	default:
 		return false;
@@ -160,9 +162,9 @@ static const char *describe(struct vm *vm, int came)
 	if (came < 0)
 		snprintf(text, sizeof(text), "read: %s", strerror(-came));
 	else
-		snprintf(text, sizeof(text), "exit %u, gpa 0x%llx, value 0x%llx: %s", vm->exit.reason,
-			 (unsigned long long)vm->exit.gpa, (unsigned long long)vm->exit.value,
-			 vm->exit.text);
+		snprintf(text, sizeof(text), "exit %u, gpa 0x%llx, value 0x%llx: %s",
+			 vm->exit.reason, (unsigned long long)vm->exit.gpa,
+			 (unsigned long long)vm->exit.value, vm->exit.text);
 	return text;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The minimal launcher of the selftests: a Guest in three lines, on top of liblguest
- * (tools/lguest/lib/). Whatever goes wrong here is the test's failure: it is said on standard error and
- * the test's process aborts, which the harness counts. So nothing here returns an error that a test
- * did not ask for.
+ * (tools/lguest/lib/). Whatever goes wrong here is the test's failure: it is said on standard error
+ * and the test's process aborts, which the harness counts. So nothing here returns an error that a
+ * test did not ask for.
  */
 #ifndef LGUEST_TEST_LAUNCHER_H
 #define LGUEST_TEST_LAUNCHER_H
@@ -37,16 +37,20 @@ struct vm {
 	struct lguest_exit exit;	/* of the last vm_run() */
 };
 
-/* Memory, kernel, page tables, boot parameters and mailbox as a Guest finds them; not yet INITIALIZEd. */
+/*
+ * Memory, kernel, page tables, boot parameters and mailbox as a Guest finds them; not yet
+ * INITIALIZEd.
+ */
 void vm_load(struct vm *vm, const char *guest, const struct vm_options *options);
 /* vm_load(), and INITIALIZE: the caller's thread is the one that runs it. options may be NULL. */
 void vm_start(struct vm *vm, const char *guest, const struct vm_options *options);
 void vm_stop(struct vm *vm);
 
 /*
- * Runs until the Guest wants something that is not the mailbox's business: enum lguest_exit_reason, or a
- * negative errno. What it prints is printed; an assertion of its own that fails, fails the test. After
- * each single return of the Host, this process's own registers must be what they were (host_state.h).
+ * Runs until the Guest wants something that is not the mailbox's business: enum lguest_exit_reason,
+ * or a negative errno. What it prints is printed; an assertion of its own that fails, fails the
+ * test. After each single return of the Host, this process's own registers must be what they were
+ * (host_state.h).
  */
 int vm_run(struct vm *vm);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is left when Guests have gone, however they went: no page, no object, no reference, nothing in debugfs.
+ * What is left when Guests have gone, however they went: no page, no object, no reference, nothing
+ * in debugfs.
  *
  * lguest-host: smp=1 mem=1024 args=slab_nomerge timeout=300
  */
@@ -97,7 +98,9 @@ static void take(struct picture *picture)
 	FILE *file;
 	DIR *dir;
 
-	/* What goes by RCU or by work goes in its time; dentries and pages of files are not ours. */
+	/*
+	 * What goes by RCU or by work goes in its time; dentries and pages of files are not ours.
+	 */
 	sleep(1);
 	write_file("/proc/sys/vm/drop_caches", "3");
 	memset(picture, 0, sizeof(*picture));
@@ -145,8 +148,9 @@ static void what_grew(const struct picture *picture, int rounds, char *text, siz
 
 		always = true;
 		for (r = 0; r < rounds; r++)
-			always &= objects_of(&picture[r + 1], name) - objects_of(&picture[r], name) >=
-				  TOO_MANY;
+			always &=
+				objects_of(&picture[r + 1], name) - objects_of(&picture[r], name) >=
+				TOO_MANY;
 		if (always)
 			used += snprintf(text + used, size - used, "cache %s %ld -> %ld;", name,
 					 objects_of(first, name), objects_of(last, name));
@@ -155,8 +159,8 @@ static void what_grew(const struct picture *picture, int rounds, char *text, siz
 
 
 /*
- * Some to warm what stays warm, then many between two pictures. Other things in the host grow and shrink at
- * the same time; only what grows with the Guests each time is a leak.
+ * Some to warm what stays warm, then many between two pictures. Other things in the host grow and
+ * shrink at the same time; only what grows with the Guests each time is a leak.
  */
 static void many(struct __test_metadata *_metadata, void (*one)(int i))
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What debugfs and sysfs say of a Guest is true: of one whose tables and registers are known (guests/looked_at.c),
- * while it runs, while it is stopped, and when it has died.
+ * What debugfs and sysfs say of a Guest is true: of one whose tables and registers are known
+ * (guests/looked_at.c), while it runs, while it is stopped, and when it has died.
  *
  * lguest-host: smp=1
  * lguest-host: smp=2
@@ -320,7 +320,10 @@ TEST_F(guest, looking_does_not_touch)
 	EXPECT_EQ(self->vm.mailbox->out[LOOKED_PAGE] | 7, table[LOOKED_ABSENT >> 12 & 1023]);
 }
 
-/* Memory that the Launcher has never touched, or gives back, cannot be read, and does not come back by looking. */
+/*
+ * Memory that the Launcher has never touched, or gives back, cannot be read, and does not come back
+ * by looking.
+ */
 TEST_F(guest, a_table_that_is_gone)
 {
 	uint32_t gone = self->vm.memory.size - (4 << 20);

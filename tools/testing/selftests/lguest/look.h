@@ -31,7 +31,8 @@ static inline void look_folder(char *path, size_t size)
 	if (!dir)
 		FAIL(LOOK_DEBUGFS ": %s", strerror(errno));
 	while ((entry = readdir(dir))) {
-		if (sscanf(entry->d_name, "%d-%ld", &pid, &n) == 2 && pid == getpid() && n > newest) {
+		if (sscanf(entry->d_name, "%d-%ld", &pid, &n) == 2 && pid == getpid() &&
+		    n > newest) {
 			newest = n;
 			snprintf(path, size, "%s/%.30s", LOOK_DEBUGFS, entry->d_name);
 		}

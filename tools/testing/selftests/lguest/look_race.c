@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every file of debugfs is read, over and over and by four at once, while Guests boot, run, die and are killed, and
- * while there is no memory to spare. Readers get what there was, or that it is gone, and nothing else; the Host's
- * kernel must have nothing to say about it (scripts/check looks).
+ * Every file of debugfs is read, over and over and by four at once, while Guests boot, run, die and
+ * are killed, and while there is no memory to spare. Readers get what there was, or that it is
+ * gone, and nothing else; the Host's kernel must have nothing to say about it (scripts/check
+ * looks).
  *
  * lguest-host: smp=1 mem=512 timeout=300
  * lguest-host: smp=2 mem=512 timeout=300
@@ -96,7 +97,8 @@ static void reader(struct shared *shared, int seed)
 
 static struct shared *start_readers(pid_t *pid)
 {
-	struct shared *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *shared =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (shared == MAP_FAILED)
 		FAIL("no memory");
@@ -210,7 +212,8 @@ static void hog(void)
 	if (sysinfo(&info))
 		_exit(1);
 	size = (info.freeram + info.bufferram) * info.mem_unit;
-	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		  -1, 0);
 	if (at == MAP_FAILED)
 		_exit(1);
 	for (;;) {

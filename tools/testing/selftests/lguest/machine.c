@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a Guest's kernel finds of a processor: processes, traps, interrupts, devices, by hypercalls and
- * without any. Each Guest is a kernel that checks by itself what it finds.
+ * What a Guest's kernel finds of a processor: processes, traps, interrupts, devices, by hypercalls
+ * and without any. Each Guest is a kernel that checks by itself what it finds.
  *
  * lguest-host: timeout=600
  * lguest-host: smp=2 timeout=600
@@ -46,16 +46,20 @@ static void claim_device(struct vm *vm)
 		FAIL("the windows are refused");
 }
 
-/* Serves one access; now and then the launcher reads again before it answers, and is told the same. */
+/*
+ * Serves one access; now and then the launcher reads again before it answers, and is told the same.
+ */
 static void serve_device(struct vm *vm, struct device *device, int came)
 {
 	struct lguest_exit first = vm->exit;
 	bool memory = came == LGUEST_EXIT_MEMORY;
-	uint64_t start = memory ? DEVICE_GPA : DEVICE_PORT, size = memory ? DEVICE_SIZE : DEVICE_PORTS, value = 0;
+	uint64_t start = memory ? DEVICE_GPA : DEVICE_PORT,
+		 size = memory ? DEVICE_SIZE : DEVICE_PORTS, value = 0;
 	uint8_t *at = memory ? device->memory : device->port;
 
 	if (first.gpa < start || first.size > 4 || first.gpa + first.size > start + size)
-		FAIL("an access outside the windows: 0x%llx, %u", (unsigned long long)first.gpa, first.size);
+		FAIL("an access outside the windows: 0x%llx, %u", (unsigned long long)first.gpa,
+		     first.size);
 	at += first.gpa - start;
 	device->accesses++;
 	if (first.write) {
@@ -64,8 +68,8 @@ static void serve_device(struct vm *vm, struct device *device, int came)
 			FAIL("a write takes an answer");
 		return;
 	}
-	if (device->accesses % 7 == 0 &&
-	    (vm_run(vm) != came || vm->exit.gpa != first.gpa || vm->exit.size != first.size || vm->exit.write))
+	if (device->accesses % 7 == 0 && (vm_run(vm) != came || vm->exit.gpa != first.gpa ||
+					  vm->exit.size != first.size || vm->exit.write))
 		FAIL("without an answer, another access is told");
 	memcpy(&value, at, first.size);
 	/* Only as many bytes as were asked for count. */
@@ -147,7 +151,8 @@ TEST(eventfds_that_cannot_be)
 	EXPECT_EQ(-ESRCH, lguest_irqfd(vm.fd, 1, fd, false));
 
 	EXPECT_EQ(-EINVAL, lguest_doorbell(vm.fd, memory, DEVICE_GPA - 4, 4, fd, true));
-	EXPECT_EQ(-EINVAL, lguest_doorbell(vm.fd, memory, DEVICE_GPA + DEVICE_SIZE - 2, 4, fd, true));
+	EXPECT_EQ(-EINVAL,
+		  lguest_doorbell(vm.fd, memory, DEVICE_GPA + DEVICE_SIZE - 2, 4, fd, true));
 	EXPECT_EQ(-EINVAL, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 3, fd, true));
 	EXPECT_EQ(-EBADF, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, vm.fd, true));
 	EXPECT_EQ(0, lguest_doorbell(vm.fd, memory, DEVICE_GPA, 4, fd, true));
@@ -248,7 +253,8 @@ struct scribbler {
 static void *scribble(void *argument)
 {
 	struct scribbler *s = argument;
-	volatile uint32_t *area = lguest_memory_at(&s->vm->memory, s->vm->mailbox->out[0], 8 * 4096);
+	volatile uint32_t *area =
+		lguest_memory_at(&s->vm->memory, s->vm->mailbox->out[0], 8 * 4096);
 	unsigned int i;
 
 	for (i = 0; i < 3000 && !s->stop; i++) {
@@ -276,8 +282,9 @@ TEST(hostile_tables)
 	for (n = 0; n < guests; n++) {
 		vm_load(&vm, "tables", NULL);
 		vm.mailbox->in[0] = test_random(&seed);
-		ASSERT_EQ(0, lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir,
-					       vm.entry));
+		ASSERT_EQ(0,
+			  lguest_initialize(vm.fd, vm.memory.base,
+					    vm.memory.size / LGUEST_PAGE_SIZE, vm.pgdir, vm.entry));
 		vm_sync(&vm, 1);
 		scribbler = (struct scribbler){ .vm = &vm, .seed = test_random(&seed) };
 		ASSERT_EQ(0, pthread_create(&thread, NULL, scribble, &scribbler));
@@ -292,7 +299,8 @@ TEST(hostile_tables)
 		if (vm.exit.reason == LGUEST_EXIT_BREAK)
 			survived++;
 		else
-			ASSERT_TRUE(vm.exit.reason == LGUEST_EXIT_DEATH || vm.exit.reason == LGUEST_EXIT_SHUTDOWN);
+			ASSERT_TRUE(vm.exit.reason == LGUEST_EXIT_DEATH ||
+				    vm.exit.reason == LGUEST_EXIT_SHUTDOWN);
 		/* Whoever dies, dies of a sentence. */
 		if (vm.exit.reason == LGUEST_EXIT_DEATH)
 			ASSERT_NE(0, vm.exit.text[0]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a launcher can do wrong, and what /dev/lguest answers: every errno of include/uapi/linux/lguest.h;
- * signals, threads and processes that are not the vCPU's.
+ * What a launcher can do wrong, and what /dev/lguest answers: every errno of
+ * include/uapi/linux/lguest.h; signals, threads and processes that are not the vCPU's.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -82,8 +82,8 @@ TEST_F(misuse, initialize_with_bad_limit)
 	EXPECT_EQ(-EINVAL, INITIALIZE(self->base, -1ul, self->pgdir, self->start));
 	EXPECT_EQ(-EINVAL, INITIALIZE(self->base, ~0ul >> 12, self->pgdir, self->start));
 	if (sizeof(long) == 8) {
-		EXPECT_EQ(-EINVAL, INITIALIZE(self->base, (1ul << 31 << 21) + self->pages, self->pgdir,
-					      self->start));
+		EXPECT_EQ(-EINVAL, INITIALIZE(self->base, (1ul << 31 << 21) + self->pages,
+					      self->pgdir, self->start));
 	}
 	still_good(self, _metadata);
 }
@@ -108,9 +108,10 @@ TEST_F(misuse, initialize_not_aligned)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(off); i++) {
-		EXPECT_EQ(-EINVAL, INITIALIZE(self->base + off[i], self->pages - 1, self->pgdir - PAGE,
-					      self->start));
-		EXPECT_EQ(-EINVAL, INITIALIZE(self->base, self->pages, self->pgdir + off[i], self->start));
+		EXPECT_EQ(-EINVAL, INITIALIZE(self->base + off[i], self->pages - 1,
+					      self->pgdir - PAGE, self->start));
+		EXPECT_EQ(-EINVAL,
+			  INITIALIZE(self->base, self->pages, self->pgdir + off[i], self->start));
 	}
 	still_good(self, _metadata);
 }
@@ -304,9 +305,10 @@ TEST_F(started, registers_can_be_read_and_set)
 TEST_F(started, registers_that_no_guest_may_have)
 {
 	/* IOPL, NT, RF, VM, VIF, VIP. */
-	static const uint32_t flags[] = { 0x1000, 0x2000, 0x3000, 0x4000, 0x10000, 0x20000, 0x80000, 0x100000 };
-	static const enum lguest_reg selectors[] = { LGUEST_REG_CS, LGUEST_REG_SS, LGUEST_REG_DS, LGUEST_REG_ES,
-						     LGUEST_REG_FS, LGUEST_REG_GS };
+	static const uint32_t flags[] = { 0x1000,  0x2000,  0x3000,  0x4000,
+					  0x10000, 0x20000, 0x80000, 0x100000 };
+	static const enum lguest_reg selectors[] = { LGUEST_REG_CS, LGUEST_REG_SS, LGUEST_REG_DS,
+						     LGUEST_REG_ES, LGUEST_REG_FS, LGUEST_REG_GS };
 	uint64_t before, after;
 	int i, selector;
 
@@ -316,7 +318,10 @@ TEST_F(started, registers_that_no_guest_may_have)
 	}
 	EXPECT_EQ(-EINVAL, lguest_set_reg(self->vm.fd, LGUEST_REG_LEVEL, 0));
 
-	/* Whatever it says to a selector, the Guest can be run afterwards, or has ended with a sentence. */
+	/*
+	 * Whatever it says to a selector, the Guest can be run afterwards, or has ended with a
+	 * sentence.
+	 */
 	for (i = 0; i < ARRAY_SIZE(selectors); i++) {
 		ASSERT_EQ(0, lguest_get_reg(self->vm.fd, selectors[i], &before));
 		for (selector = 0; selector < 0x10000; selector++) {
@@ -567,8 +572,8 @@ static void close_file(struct vm *vm)
 }
 
 /*
- * The read that is under way keeps the Guest; when it returns, the Guest goes. (The kernel may begin a read
- * anew on its own, which finds no file any more then.)
+ * The read that is under way keeps the Guest; when it returns, the Guest goes. (The kernel may
+ * begin a read anew on its own, which finds no file any more then.)
  */
 TEST_F(started, close_from_another_thread)
 {
@@ -628,7 +633,10 @@ TEST_F(started, forked_child_has_no_rights)
 	ends_well(&self->vm);
 }
 
-/* The launcher is gone, but a child of its has the file still: nothing to run, nothing to crash over. */
+/*
+ * The launcher is gone, but a child of its has the file still: nothing to run, nothing to crash
+ * over.
+ */
 TEST(child_outlives_the_launcher)
 {
 	int pipes[2], status;

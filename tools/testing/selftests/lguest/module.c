@@ -72,7 +72,10 @@ TEST_F_TIMEOUT(unloaded, load_and_unload_100_times, 280)
 
 #define RACES	30
 
-/* An open that comes while the module goes either works or fails; it never hangs on to what is gone. */
+/*
+ * An open that comes while the module goes either works or fails; it never hangs on to what is
+ * gone.
+ */
 TEST_F_TIMEOUT(unloaded, open_races_with_unload, 280)
 {
 	int i, err, fd, opened = 0, status;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a host does with pages on its own while a Guest uses them: swaps them out, moves them to another
- * node or frame, merges equal ones, makes huge ones and splits them. The Guest writes and reads its pages all
- * the time and sees no damage (M3, M4).
+ * What a host does with pages on its own while a Guest uses them: swaps them out, moves them to
+ * another node or frame, merges equal ones, makes huge ones and splits them. The Guest writes and
+ * reads its pages all the time and sees no damage (M3, M4).
  *
  * lguest-host: smp=2 mem=1024 args=numa=fake=2 timeout=300
  */
@@ -200,7 +200,10 @@ static void take_frames_offline(struct vm *vm)
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		/* Refused while somebody holds the page, as the Host does for a moment when it maps it. */
+		/*
+		 * Refused while somebody holds the page, as the Host does for a moment when it maps
+		 * it.
+		 */
 		while (madvise(pages + i * PAGE, PAGE, MADV_SOFT_OFFLINE)) {
 			if (errno != EBUSY && errno != EIO)
 				FAIL("MADV_SOFT_OFFLINE: %s", strerror(errno));
@@ -245,7 +248,9 @@ static void merge_and_part(struct vm *vm)
 
 	if (madvise(pages, PAGES * PAGE, MADV_MERGEABLE))
 		FAIL("MADV_MERGEABLE: %s", strerror(errno));
-	/* Until some pages are one; the Guest changes them all every eighth turn, which parts them. */
+	/*
+	 * Until some pages are one; the Guest changes them all every eighth turn, which parts them.
+	 */
 	for (i = 0; i < 3; i++) {
 		while (read_number("/sys/kernel/mm/ksm/pages_sharing", NULL) < PAGES / 8)
 			usleep(1000);
@@ -282,7 +287,9 @@ static void collapse_and_split(struct vm *vm)
 	int i, err;
 
 	for (i = 0; i < rounds(); i++) {
-		/* Refused while a page is in somebody's hands; khugepaged does not insist either. */
+		/*
+		 * Refused while a page is in somebody's hands; khugepaged does not insist either.
+		 */
 		err = madvise(huge, HUGE, MADV_COLLAPSE) ? errno : 0;
 		if (err && err != EAGAIN && err != EBUSY && err != EINVAL && err != ENOMEM)
 			FAIL("MADV_COLLAPSE: %s", strerror(err));

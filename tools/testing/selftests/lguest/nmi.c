@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * NMIs by the thousand on a CPU that runs a Guest: at every instruction of the switcher sooner or later. Each
- * one reaches the host's handler once, and neither host nor Guest nor launcher is the worse for it (S6, S8).
+ * NMIs by the thousand on a CPU that runs a Guest: at every instruction of the switcher sooner or
+ * later. Each one reaches the host's handler once, and neither host nor Guest nor launcher is the
+ * worse for it (S6, S8).
  *
- * The NMIs come from the other CPU, which writes to the command register of its own local APIC (SDM vol. 3,
+ * The NMIs come from the other CPU, which writes to the command register of its own local APIC (SDM
+ * vol. 3,
  * 10.6). The host lets nobody map that without iomem=relaxed.
  *
  * lguest-host: smp=2 args=iomem=relaxed timeout=300

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every opcode of one and two bytes, with every form of its operand, at both levels of a Guest, against the
- * processor: the same bytes are run in this process too, which is a 32-bit one for that reason.
+ * Every opcode of one and two bytes, with every form of its operand, at both levels of a Guest,
+ * against the processor: the same bytes are run in this process too, which is a 32-bit one for that
+ * reason.
  *
- * At user level all must be as it is here: vector, error code, address, registers. At kernel level too, but
- * for what privilege decides.
+ * At user level all must be as it is here: vector, error code, address, registers. At kernel level
+ * too, but for what privilege decides.
  *
  * lguest-host: timeout=300
  */
@@ -32,8 +33,8 @@
 
 /* ---- The processor itself ---- */
 /*
- * A child that cannot make a system call runs the cases. A signal's context is what a Guest would find in
- * the trap's frame.
+ * A child that cannot make a system call runs the cases. A signal's context is what a Guest would
+ * find in the trap's frame.
  */
 struct native {
 	struct engine_case cases[ENGINE_CASES];
@@ -50,8 +51,9 @@ void native_longjmp(uint32_t *save) __attribute__((noreturn));
 void native_enter(const struct engine_case *c) __attribute__((noreturn));
 
 /*
- * native_enter: an engine_case into the registers. Offsets: di si bp sp bx dx cx ax (0..28), ip 32, flags 36,
- * ds 44, es 46. The stack is the case's from the start; what IRET needs is put below it for a moment.
+ * native_enter: an engine_case into the registers. Offsets: di si bp sp bx dx cx ax (0..28), ip 32,
+ * flags 36, ds 44, es 46. The stack is the case's from the start; what IRET needs is put below it
+ * for a moment.
  */
 asm(".text\n"
     "native_setjmp:\n"
@@ -156,7 +158,10 @@ static void native_child(void)
 	setitimer(ITIMER_REAL, &timer, NULL);
 	no_system_calls();
 
-	/* From here on no library function that might make one, and no TLS: GS is null for the cases. */
+	/*
+	 * From here on no library function that might make one, and no TLS: GS is null for the
+	 * cases.
+	 */
 	asm volatile("movw %w0, %%fs; movw %w0, %%gs" : : "r" (0));
 	for (; native->current < native->count; native->current++) {
 		struct engine_case *c = &native->cases[native->current];
@@ -344,7 +349,10 @@ static bool as_it_should_be(const struct engine_case *want, const struct engine_
 	if (result->outcome != ENGINE_TRAPPED || want->vector != got->vector)
 		return false;
 	if (want->vector == 14) {
-		/* This process has pages that may not be executed; the Guest's tables have no such thing. */
+		/*
+		 * This process has pages that may not be executed; the Guest's tables have no such
+		 * thing.
+		 */
 		error &= ~PF_FETCH;
 		if (!user)
 			error &= ~PF_USER;

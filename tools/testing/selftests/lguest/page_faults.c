@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page faults have the error code that the processor would give for the Guest's own tables, in each format
- * (M1): guests/page_faults.c has the table, this counts that all of it was gone through.
+ * Page faults have the error code that the processor would give for the Guest's own tables, in each
+ * format (M1): guests/page_faults.c has the table, this counts that all of it was gone through.
  */
 #include "kselftest_harness.h"
 #include "launcher.h"

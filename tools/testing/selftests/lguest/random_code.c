@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random code at both levels: 100,000 streams of bytes, half of them pure noise, half made of instructions
- * that matter to a hypervisor with random operands. A Guest may come to any end; the Host has to have a
- * sentence for it, and this process keeps its registers (S1 to S6, G1).
+ * Random code at both levels: 100,000 streams of bytes, half of them pure noise, half made of
+ * instructions that matter to a hypervisor with random operands. A Guest may come to any end; the
+ * Host has to have a sentence for it, and this process keeps its registers (S1 to S6, G1).
  *
  * Without AVX: QEMU 7.2 itself ends at some of its encodings that no processor has (testing.rst).
  *
@@ -17,8 +17,9 @@
 #define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 /*
- * QEMU takes the VM flag from an IRET in ring 3, which no processor does, and its host hangs of that, with or
- * without a Guest (testing.rst). So there is none here; hostile_traps.c has all others.
+ * QEMU takes the VM flag from an IRET in ring 3, which no processor does, and its host hangs of
+ * that, with or without a Guest (testing.rst). So there is none here; hostile_traps.c has all
+ * others.
  */
 #define IRET	0xcf
 #define INT3	0xcc
@@ -80,11 +81,64 @@ static const struct {
 
 /* Numbers that mean something to somebody: selectors, hypercalls, addresses, edges. */
 static const uint32_t telling[] = {
-	0, 1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 16, 18, 19, 0x1f, 0x23, 0x2b, 0x60, 0x61, 0x69, 0x73, 0x7b, 0x80,
-	0xfc0, 0xfc8, 0xfd0, 0xfe0, 0xff0, 0xfff8, 0xffff, 0x1000, 0x2004, 0x10000, 0xfffff000, 0xfffffffc,
-	0xffffffff, 0x7fffffff, 0x80000000, 0xc0000000, 0xc0000080, 0xc0000081, 0xc0000102, 0x174, 0x1b, 0x10,
-	0x21, 0x30, 0x80000011, 0x80010033, ENGINE_CODE, ENGINE_CODE + 0xffe, ENGINE_DATA, ENGINE_DATA + 0xffc,
-	ENGINE_STACK, ENGINE_STACK + 0xffc, 0xc0010000, 0xc0012000,
+	0,
+	1,
+	2,
+	3,
+	4,
+	5,
+	6,
+	7,
+	8,
+	13,
+	14,
+	15,
+	16,
+	18,
+	19,
+	0x1f,
+	0x23,
+	0x2b,
+	0x60,
+	0x61,
+	0x69,
+	0x73,
+	0x7b,
+	0x80,
+	0xfc0,
+	0xfc8,
+	0xfd0,
+	0xfe0,
+	0xff0,
+	0xfff8,
+	0xffff,
+	0x1000,
+	0x2004,
+	0x10000,
+	0xfffff000,
+	0xfffffffc,
+	0xffffffff,
+	0x7fffffff,
+	0x80000000,
+	0xc0000000,
+	0xc0000080,
+	0xc0000081,
+	0xc0000102,
+	0x174,
+	0x1b,
+	0x10,
+	0x21,
+	0x30,
+	0x80000011,
+	0x80010033,
+	ENGINE_CODE,
+	ENGINE_CODE + 0xffe,
+	ENGINE_DATA,
+	ENGINE_DATA + 0xffc,
+	ENGINE_STACK,
+	ENGINE_STACK + 0xffc,
+	0xc0010000,
+	0xc0012000,
 };
 
 static uint32_t random_value(uint64_t *random)

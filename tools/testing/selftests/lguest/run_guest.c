@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* run_guest GUEST [MODE]: runs a Guest of the tests until it ends or this is killed; for verbs.sh. */
+/*
+ * run_guest GUEST [MODE]: runs a Guest of the tests until it ends or this is killed; for verbs.sh.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guests that want more shadow pages than they get, whose pages the host takes back while they run, that
- * map one frame hundreds of thousands of times, or in every table the same: they see their memory as it is,
- * the Host keeps its rules (debugfs has a file that looks), and nobody waits long.
+ * Guests that want more shadow pages than they get, whose pages the host takes back while they run,
+ * that map one frame hundreds of thousands of times, or in every table the same: they see their
+ * memory as it is, the Host keeps its rules (debugfs has a file that looks), and nobody waits long.
  *
  * lguest-host: smp=2 mem=1024 timeout=600
  */
@@ -138,7 +138,10 @@ TEST_F(limits, many_directories)
 	pthread_join(self->helper.thread, NULL);
 }
 
-/* The host's memory is short, again and again: all shadow pages go, and come back as they are needed. */
+/*
+ * The host's memory is short, again and again: all shadow pages go, and come back as they are
+ * needed.
+ */
 static void shrink(struct vm *vm)
 {
 	unsigned long least = ~0ul;
@@ -152,7 +155,10 @@ static void shrink(struct vm *vm)
 		wait_for_turns(vm, i & 1);
 	}
 	s = check_shadow();
-	/* The Guest goes on using some; a hundred directories with four pages each come from before. */
+	/*
+	 * The Guest goes on using some; a hundred directories with four pages each come from
+	 * before.
+	 */
 	if (s.most > 24 && least > 200)
 		FAIL("never less than %lu shadow pages", least);
 	finish(vm);
@@ -225,9 +231,13 @@ static void split(struct vm *vm)
 		wait_for_turns(vm, 1);
 		s = check_shadow();
 		most = s.large > most ? s.large : most;
-		/* A part of some without the right to execute, and with it again: two mappings, then one. */
+		/*
+		 * A part of some without the right to execute, and with it again: two mappings,
+		 * then one.
+		 */
 		for (uint64_t at = 16 * MIB; at < 48 * MIB; at += 6 * MIB) {
-			if (mprotect(base + at + 5 * PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+			if (mprotect(base + at + 5 * PAGE, PAGE,
+				     PROT_READ | PROT_WRITE | PROT_EXEC) ||
 			    mprotect(base + at + 5 * PAGE, PAGE, PROT_READ | PROT_WRITE))
 				FAIL("mprotect: %s", strerror(errno));
 		}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that the launcher takes away from a running Guest, or changes under it: unmapped, moved, protected,
- * dropped, replaced, copied on a fork. The Guest sees what the launcher's page tables say from the moment
- * that the call returns, or it ends with a sentence (M3).
+ * Memory that the launcher takes away from a running Guest, or changes under it: unmapped, moved,
+ * protected, dropped, replaced, copied on a fork. The Guest sees what the launcher's page tables
+ * say from the moment that the call returns, or it ends with a sentence (M3).
  */
 #include "kselftest_harness.h"
 #include "helper.h"
@@ -95,7 +95,8 @@ static void protect_and_see_reads_go_on(struct vm *vm)
 
 	for (i = 0; i < 20; i++) {
 		wait_for_turns(vm, 1000);
-		mprotect(vm->memory.base + TARGET, PAGE, i % 2 ? PROT_READ | PROT_WRITE : PROT_READ);
+		mprotect(vm->memory.base + TARGET, PAGE,
+			 i % 2 ? PROT_READ | PROT_WRITE : PROT_READ);
 	}
 	mprotect(vm->memory.base + TARGET, PAGE, PROT_READ);
 	wait_for_turns(vm, 1000);
@@ -113,8 +114,8 @@ TEST_F(memory, mprotect_leaves_reading)
 }
 
 /*
- * Anonymous memory is zero afterwards, a file's is what the file has: once the call has returned and two
- * more turns have been made, the Guest sees nothing else (M3).
+ * Anonymous memory is zero afterwards, a file's is what the file has: once the call has returned
+ * and two more turns have been made, the Guest sees nothing else (M3).
  */
 static void drop_target(struct vm *vm)
 {
@@ -153,8 +154,8 @@ static void replace_target(struct vm *vm)
 
 	for (i = 1; i < 100; i++) {
 		/* Made elsewhere and moved to its place, so that there is no moment without. */
-		uint32_t *fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				       -1, 0);
+		uint32_t *fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		*fresh = 0xabcd0000 + i;
 		if (mremap(fresh, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target) != target)
@@ -175,8 +176,8 @@ TEST_F(memory, replaced_by_another_mapping)
 }
 
 /*
- * Children of the launcher write all over their copy of the memory. Of anonymous memory the Guest sees
- * nothing of that; in memory of a file they are guests of the same house, and only look.
+ * Children of the launcher write all over their copy of the memory. Of anonymous memory the Guest
+ * sees nothing of that; in memory of a file they are guests of the same house, and only look.
  */
 static void fork_children(struct vm *vm)
 {
@@ -189,7 +190,8 @@ static void fork_children(struct vm *vm)
 		pid_t child = fork();
 
 		if (!child) {
-			volatile uint32_t *word = (void *)(vm->memory.base + vm->mailbox->out[WORK_FIRST]);
+			volatile uint32_t *word =
+				(void *)(vm->memory.base + vm->mailbox->out[WORK_FIRST]);
 
 			for (i = 0; i < vm->mailbox->in[WORK_PAGES] * 1024; i += 64)
 				if (vm->memory.fd < 0)

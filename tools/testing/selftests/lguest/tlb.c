@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The shadow is a TLB (design decision 4; M1, M2, M4): what may be stale, for how long, and what never.
+ * The shadow is a TLB (design decision 4; M1, M2, M4): what may be stale, for how long, and what
+ * never.
  *
  * lguest-host: mem=1024 timeout=200
  */
@@ -45,7 +46,10 @@ TEST_F(tlb, nothing_stale_after_any_flush)
 	vm_pass(&self->vm);
 }
 
-/* Ten thousand tables, each accessed, against a model of all that the tables said since the last flush. */
+/*
+ * Ten thousand tables, each accessed, against a model of all that the tables said since the last
+ * flush.
+ */
 TEST_F(tlb, random_tables_grant_what_they_once_allowed)
 {
 	uint64_t seed = test_seed(3);
@@ -59,8 +63,9 @@ TEST_F(tlb, random_tables_grant_what_they_once_allowed)
 	/* It was a test: both happened often, and stale entries were seen. */
 	EXPECT_LT(steps / 10, self->vm.mailbox->out[TLB_ALLOWED]);
 	EXPECT_LT(steps / 10, self->vm.mailbox->out[TLB_FAULTED]);
-	TH_LOG("%u allowed, %u of them by something stale, %u faults", self->vm.mailbox->out[TLB_ALLOWED],
-	       self->vm.mailbox->out[TLB_STALE], self->vm.mailbox->out[TLB_FAULTED]);
+	TH_LOG("%u allowed, %u of them by something stale, %u faults",
+	       self->vm.mailbox->out[TLB_ALLOWED], self->vm.mailbox->out[TLB_STALE],
+	       self->vm.mailbox->out[TLB_FAULTED]);
 }
 
 TEST_F(tlb, large_pages)

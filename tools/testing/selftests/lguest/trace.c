@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tracepoints: their names and fields are what users' scripts hold on to, so they are pinned here; and each tells
- * what it should when a Guest does what it is about (guests/traced.c).
+ * Tracepoints: their names and fields are what users' scripts hold on to, so they are pinned here;
+ * and each tells what it should when a Guest does what it is about (guests/traced.c).
  *
  * lguest-host: smp=1
  */
@@ -16,8 +16,8 @@
 #define TEXT	(4 << 20)
 
 /*
- * The fields of each event behind the common ones. To add one at the end is no harm; to change or take away one breaks
- * somebody's script.
+ * The fields of each event behind the common ones. To add one at the end is no harm; to change or
+ * take away one breaks somebody's script.
  */
 static const struct event {
 	const char *name, *fields;
@@ -26,12 +26,15 @@ static const struct event {
 	{ "lguest_destroy", "u32 guest;" },
 	{ "lguest_enter", "u32 guest;u32 vcpu;u64 ip;bool user;" },
 	{ "lguest_exit", "u32 guest;u32 vcpu;u32 vector;u32 error;u64 ip;u64 address;bool user;" },
-	{ "lguest_hypercall", "u32 guest;u32 vcpu;u32 nr;u32 arg0;u32 arg1;u32 arg2;u32 arg3;bool ring;" },
-	{ "lguest_page_fault", "u32 guest;u32 vcpu;u64 gva;u64 ip;u32 error;int result;bool user;" },
+	{ "lguest_hypercall",
+	  "u32 guest;u32 vcpu;u32 nr;u32 arg0;u32 arg1;u32 arg2;u32 arg3;bool ring;" },
+	{ "lguest_page_fault",
+	  "u32 guest;u32 vcpu;u64 gva;u64 ip;u32 error;int result;bool user;" },
 	{ "lguest_shadow_fill", "u32 guest;u32 vcpu;u64 gva;u64 gpa;bool user;bool writable;" },
 	{ "lguest_shadow_zap", "u32 guest;u64 first;u64 last;" },
 	{ "lguest_flush", "u32 guest;u32 vcpu;int what;u64 address;" },
-	{ "lguest_inject", "u32 guest;u32 vcpu;u32 vector;u32 error;u64 ip;u64 address;bool has_error;" },
+	{ "lguest_inject",
+	  "u32 guest;u32 vcpu;u32 vector;u32 error;u64 ip;u64 address;bool has_error;" },
 	{ "lguest_emulate", "u32 guest;u32 vcpu;u64 ip;int result;u8 opcode;u8 len;bool user;" },
 	{ "lguest_interrupt", "u32 guest;u32 vcpu;u32 line;" },
 	{ "lguest_halt", "u32 guest;u32 vcpu;bool asleep;" },
@@ -125,8 +128,10 @@ TEST_F(traced, each_tells_what_happens)
 	look_file(TRACEFS, "trace", self->text, TEXT);
 
 	ASSERT_NE(NULL, strstr(self->text, "lguest_create: guest "));
-	number = atoi(strstr(self->text, "lguest_create: guest ") + strlen("lguest_create: guest "));
-	snprintf(want, sizeof(want), "lguest_create: guest %d pid %d memory 16777216 pgdir ", number, getpid());
+	number =
+		atoi(strstr(self->text, "lguest_create: guest ") + strlen("lguest_create: guest "));
+	snprintf(want, sizeof(want), "lguest_create: guest %d pid %d memory 16777216 pgdir ",
+		 number, getpid());
 	expect(self->text, want);
 	snprintf(want, sizeof(want), "lguest_destroy: guest %d\n", number);
 	expect(self->text, want);

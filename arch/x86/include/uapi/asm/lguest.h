@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The Guest-Host interface: what a 32-bit Guest kernel says to the Host (hypercalls) and what both of them write
- * (struct lguest_data). Only numbers and layouts live here; what they mean is told in
+ * The Guest-Host interface: what a 32-bit Guest kernel says to the Host (hypercalls) and what both
+ * of them write (struct lguest_data). Only numbers and layouts live here; what they mean is told in
  * Documentation/virt/lguest/guest-interface.rst.
  *
- * Usable from C and from assembly. A "word" is 32 bits. Nothing may be renumbered or moved: kernels built years ago
- * rely on every line. New fields go to the end of struct lguest_data.
+ * Usable from C and from assembly. A "word" is 32 bits. Nothing may be renumbered or moved: kernels
+ * built years ago rely on every line. New fields go to the end of struct lguest_data.
  */
 #ifndef _UAPI_ASM_X86_LGUEST_H
 #define _UAPI_ASM_X86_LGUEST_H
 
-/* int $LGUEST_TRAP_ENTRY in Guest kernel mode: EAX is the number, EBX, ECX, EDX, ESI are its arguments. */
+/*
+ * int $LGUEST_TRAP_ENTRY in Guest kernel mode: EAX is the number, EBX, ECX, EDX, ESI are its
+ * arguments.
+ */
 #define LGUEST_TRAP_ENTRY		0x1f
 
 #define LHCALL_FLUSH_ASYNC		0
@@ -64,7 +67,10 @@ struct lguest_hcall {
 	__u32 arg[4];
 };
 
-/* Lies in Guest memory wherever LHCALL_LGUEST_INIT said; may cross pages. "G" and "H" say who writes a field. */
+/*
+ * Lies in Guest memory wherever LHCALL_LGUEST_INIT said; may cross pages. "G" and "H" say who
+ * writes a field.
+ */
 struct lguest_data {
 	__u32 irq_enabled;			/* G, H: virtual interrupt flag, LGUEST_IF or 0 */
 	__u32 blocked_interrupts;		/* G: a bit per line */
@@ -73,10 +79,10 @@ struct lguest_data {
 	__u32 irq_pending;			/* H: LGUEST_IF if a line waits for virtual IF */
 	__u8 hcall_status[LGUEST_HCALL_RING];	/* G: LGUEST_HCALL_WAITING, H: LGUEST_HCALL_FREE */
 	struct lguest_hcall hcalls[LGUEST_HCALL_RING];	/* G */
-	__u32 reserve_mem;			/* H at INIT: bytes to leave free at the top of the address space: 0 */
+	__u32 reserve_mem; /* H at INIT: bytes to leave free at the top of the address space: 0 */
 	__u32 tsc_khz;				/* H at INIT: TSC frequency, 0 unknown */
-	__u32 noirq_iret;			/* G before INIT: address of the iret no interrupt may hit */
-	__u32 kernel_address;			/* G before INIT: lowest address common to all page directories */
+	__u32 noirq_iret;     /* G before INIT: address of the iret no interrupt may hit */
+	__u32 kernel_address; /* G before INIT: lowest address common to all page directories */
 	__u32 syscall_vec;			/* G before INIT: vector of system calls */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The small kernel's assembly: a stub for each vector, and the way into guest_try() and out of it.
- * Stacks: what head_32.S gave, for everything at kernel level; user_trap_stack, for traps from user level.
+ * Stacks: what head_32.S gave, for everything at kernel level; user_trap_stack, for traps from user
+ * level.
  */
 #include <asm/lguest.h>
 #include "mailbox.h"
@@ -50,13 +51,16 @@ trap_return:
 	popl	%es
 	popl	%ds
 	addl	$8, %esp
-	/* The one iret after which virtual interrupts may be on already (lguest_data.noirq_iret). */
+	/*
+	 * The one iret after which virtual interrupts may be on already (lguest_data.noirq_iret).
+	 */
 	.globl	guest_iret
 guest_iret:
 	iret
 
 /*
- * u32 guest_setjmp(u32 save[6]): 0 now; guest_longjmp() makes it return again, with what that one says.
+ * u32 guest_setjmp(u32 save[6]): 0 now; guest_longjmp() makes it return again, with what that one
+ * says.
  */
 	.globl	guest_setjmp
 guest_setjmp:
@@ -89,13 +93,19 @@ guest_longjmp:
 	movl	%ecx, (%esp)
 	ret
 
-/* void guest_return(struct trap_frame *frame): to where it says, the frame being on the stack to be used. */
+/*
+ * void guest_return(struct trap_frame *frame): to where it says, the frame being on the stack to be
+ * used.
+ */
 	.globl	guest_return
 guest_return:
 	movl	4(%esp), %esp
 	jmp	trap_return
 
-/* void guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss, u32 ax): the frame of an iret, and EAX. */
+/*
+ * void guest_enter_user(u32 ip, u32 cs, u32 flags, u32 sp, u32 ss, u32 ax): the frame of an iret,
+ * and EAX.
+ */
 	.globl	guest_enter_user
 guest_enter_user:
 	addl	$4, %esp
@@ -109,8 +119,8 @@ guest_enter_user:
 	jmp	guest_iret
 
 /*
- * void guest_switch_paging(u32 cr3, u32 cr4): with paging off in between, so at virtual == physical, which both
- * the old and the new tables must map.
+ * void guest_switch_paging(u32 cr3, u32 cr4): with paging off in between, so at virtual ==
+ * physical, which both the old and the new tables must map.
  */
 #define CR0_PG		0x80000000
 

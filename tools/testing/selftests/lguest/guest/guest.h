@@ -9,9 +9,9 @@
  *		GUEST_ASSERT_EQ(2, 1 + 1);
  *	}
  *
- * It runs at LGUEST_PAGE_OFFSET with all of memory mapped there (as far as there is room) and below at
- * virtual == physical, at kernel privilege, virtual interrupts off, every vector of its IDT taken.
- * When guest_main() returns, the Guest powers off: that is what passing looks like.
+ * It runs at LGUEST_PAGE_OFFSET with all of memory mapped there (as far as there is room) and below
+ * at virtual == physical, at kernel privilege, virtual interrupts off, every vector of its IDT
+ * taken. When guest_main() returns, the Guest powers off: that is what passing looks like.
  */
 #ifndef LGUEST_TEST_GUEST_H
 #define LGUEST_TEST_GUEST_H
@@ -160,27 +160,27 @@ struct trap {
 #define NO_TRAP		0xffffffffu
 
 /*
- * Calls function(argument) and returns the vector of the first trap in it, or NO_TRAP: what is left of
- * the function is not done then. Traps in guest_try() within it are the inner one's.
+ * Calls function(argument) and returns the vector of the first trap in it, or NO_TRAP: what is left
+ * of the function is not done then. Traps in guest_try() within it are the inner one's.
  */
 u32 guest_try(void (*function)(u32 argument), u32 argument, struct trap *trap);
 
 /*
- * Goes to ip at user level, EAX being ax, and returns the vector of the trap that ends that. flags: IF, and
- * whatever.
+ * Goes to ip at user level, EAX being ax, and returns the vector of the trap that ends that. flags:
+ * IF, and whatever.
  */
 u32 guest_try_user(u32 ip, u32 sp, u32 flags, u32 ax, struct trap *trap);
 
 /*
- * Goes on with all of these registers, at the level that CS has (SP and SS count at user level; at kernel
- * level SP does, and must have room below it), until the first trap. *state is then what that left, with SP
- * and SS in any case. Returns the vector.
+ * Goes on with all of these registers, at the level that CS has (SP and SS count at user level; at
+ * kernel level SP does, and must have room below it), until the first trap. *state is then what
+ * that left, with SP and SS in any case. Returns the vector.
  */
 u32 guest_try_state(struct trap_frame *state);
 
 /*
- * A handler for a vector, which sees it before guest_try() does: true if it has dealt with it, and the
- * Guest goes on where it was. NULL for none.
+ * A handler for a vector, which sees it before guest_try() does: true if it has dealt with it, and
+ * the Guest goes on where it was. NULL for none.
  */
 void guest_handle(u32 vector, bool (*handler)(struct trap_frame *frame));
 
@@ -232,7 +232,10 @@ static inline void invlpg(u32 address)
 }
 
 /* ---- Memory: paging.c ---- */
-/* Zeroed pages of free memory, next to each other: their Guest-physical address, a multiple of align. */
+/*
+ * Zeroed pages of free memory, next to each other: their Guest-physical address, a multiple of
+ * align.
+ */
 u32 guest_alloc(u32 pages, u32 align);
 
 /* Where the 2-level entry for an address is, in a directory whose table is there. */
@@ -244,15 +247,18 @@ u32 guest_new_pgdir(void);
 void guest_flush_all(void);
 
 /*
- * Goes over to PAE paging, with NX or without: all of memory is mapped once more, by 2 MiB pages, at the same
- * two places. There is no way back.
+ * Goes over to PAE paging, with NX or without: all of memory is mapped once more, by 2 MiB pages,
+ * at the same two places. There is no way back.
  */
 void guest_enter_pae(bool nx);
 extern bool guest_has_pae, guest_has_nx;
 /* The page-directory entry for an address, once in PAE paging. */
 u64 *guest_pae_pde(u32 address);
 
-/* Both formats of paging under one name: entries have 32 or 64 bits, a page directory's entry spans: */
+/*
+ * Both formats of paging under one name: entries have 32 or 64 bits, a page directory's entry
+ * spans:
+ */
 u32 guest_large_size(void);
 u64 guest_read_pde(u32 address);
 void guest_write_pde(u32 address, u64 entry);

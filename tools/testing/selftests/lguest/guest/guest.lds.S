@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where the small kernel lies: at LGUEST_PAGE_OFFSET + physical. Goes through the C preprocessor. */
+/*
+ * Where the small kernel lies: at LGUEST_PAGE_OFFSET + physical. Goes through the C preprocessor.
+ */
 #include "mailbox.h"
 
 EXTERN(lguest_entry)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The small kernel's memory: pages that nobody else has, and its page tables, 2-level at first and PAE later. */
+/*
+ * The small kernel's memory: pages that nobody else has, and its page tables, 2-level at first and
+ * PAE later.
+ */
 #include "guest.h"
 
 static u32 next_free;
@@ -103,7 +106,8 @@ void guest_write_pde(u32 address, u64 entry)
 
 u64 guest_read_entry(u32 table, u32 index)
 {
-	return guest_has_pae ? ((volatile u64 *)va(table))[index] : ((volatile u32 *)va(table))[index];
+	return guest_has_pae ? ((volatile u64 *)va(table))[index] :
+			       ((volatile u32 *)va(table))[index];
 }
 
 void guest_write_entry(u32 table, u32 index, u64 entry)

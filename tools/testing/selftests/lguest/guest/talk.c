@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the small kernel says to its launcher, through the mailbox; and the few functions of C's library. */
+/*
+ * What the small kernel says to its launcher, through the mailbox; and the few functions of C's
+ * library.
+ */
 #include "guest.h"
 
 void *memcpy(void *to, const void *from, size_t len)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The small kernel's start and its traps. A trap goes to the handler of its vector, if there is one that
- * wants it, then to the innermost guest_try(); one that nobody waits for fails the test.
+ * The small kernel's start and its traps. A trap goes to the handler of its vector, if there is one
+ * that wants it, then to the innermost guest_try(); one that nobody waits for fails the test.
  */
 #include "guest.h"
 

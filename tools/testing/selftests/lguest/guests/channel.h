@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What guests/lines.c and machine.c share: two rings in a page of Guest memory, one for each direction, and the
- * devices that both know.
+ * What guests/lines.c and machine.c share: two rings in a page of Guest memory, one for each
+ * direction, and the devices that both know.
  */
 #ifndef LGUEST_TEST_GUESTS_CHANNEL_H
 #define LGUEST_TEST_GUESTS_CHANNEL_H

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What command.sh runs under the `lguest` command: does what its command line says, a word after the other, with a
- * virtio driver of its own over PCI. Waits for interrupts, by HALT; speaks over the serial port.
+ * What command.sh runs under the `lguest` command: does what its command line says, a word after
+ * the other, with a virtio driver of its own over PCI. Waits for interrupts, by HALT; speaks over
+ * the serial port.
  */
 #include <linux/pci_regs.h>
 #include <linux/virtio_blk.h>

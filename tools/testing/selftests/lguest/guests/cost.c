@@ -72,7 +72,8 @@ void guest_main(void)
 	 */
 	for (i = 0; i < COST_TIMES; i++) {
 		*(volatile u32 *)va(first + i * PAGE_SIZE) = i;
-		guest_map(lguest_pgdir, APART(i), (first + i * PAGE_SIZE) | PTE_ALL | PTE_A | PTE_D);
+		guest_map(lguest_pgdir, APART(i),
+			  (first + i * PAGE_SIZE) | PTE_ALL | PTE_A | PTE_D);
 	}
 	for (i = 0; i < COST_TIMES; i++) {
 		t = rdtsc();

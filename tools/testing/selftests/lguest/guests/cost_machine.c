@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What traps, interrupts and emulation cost, counted by the Guest as in guests/cost.c. Its own handlers are an
- * instruction or two.
+ * What traps, interrupts and emulation cost, counted by the Guest as in guests/cost.c. Its own
+ * handlers are an instruction or two.
  */
 #include "user.h"
 #include "../guests/cost_machine.h"
@@ -43,7 +43,8 @@ static void set_gate(u32 vector, u32 type, const void *handler)
 {
 	u32 at = (u32)handler;
 
-	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (at & 0xffff), (at & 0xffff0000) | type << 8, 0);
+	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (at & 0xffff),
+		  (at & 0xffff0000) | type << 8, 0);
 }
 
 /* Handlers: a system call that does nothing; an interrupt that notes when it came. */
@@ -67,7 +68,10 @@ USER void syscalls(void)
 	u32 *costs = (u32 *)USER_HEAP, i, from, to;
 
 	for (i = 0; i < COST_TIMES; i++) {
-		asm volatile("rdtsc; movl %%eax, %0; int $0x80; rdtsc" : "=&r" (from), "=&a" (to) : : "edx", "memory");
+		asm volatile("rdtsc; movl %%eax, %0; int $0x80; rdtsc"
+			     : "=&r"(from), "=&a"(to)
+			     :
+			     : "edx", "memory");
 		costs[i] = to - from;
 	}
 	asm volatile("ud2");
@@ -81,7 +85,8 @@ static void measure_syscall(u32 nothing)
 	guest_map(va(pgdir), USER_HEAP, heap | PTE_ALL);
 	set_gate(0x80, 0xef, null_syscall);
 	user_load_pgdir(pgdir);
-	GUEST_ASSERT_EQ(VEC_UD, guest_try_user(user_address(syscalls), USER_STACK - 16, FLAGS_ONE | FLAGS_IF, 0, &trap));
+	GUEST_ASSERT_EQ(VEC_UD, guest_try_user(user_address(syscalls), USER_STACK - 16,
+					       FLAGS_ONE | FLAGS_IF, 0, &trap));
 	for (i = 0; i < COST_TIMES; i++)
 		cost[i] = ((u32 *)va(heap))[i] - nothing;
 	report(COST_SYSCALL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What guests/cost_machine.c tells bench_machine.c: mailbox->out has median, least, most of each. */
+/*
+ * What guests/cost_machine.c tells bench_machine.c: mailbox->out has median, least, most of each.
+ */
 #ifndef LGUEST_TEST_GUESTS_COST_MACHINE_H
 #define LGUEST_TEST_GUESTS_COST_MACHINE_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What page tables cost in a Guest, in ticks of the time-stamp counter: out[] of the mailbox has the mean of
- * each operation, in the order in which the launcher names them. in[0]: again; in[1]: only this one, 1 the
- * first.
+ * What page tables cost in a Guest, in ticks of the time-stamp counter: out[] of the mailbox has
+ * the mean of each operation, in the order in which the launcher names them. in[0]: again; in[1]:
+ * only this one, 1 the first.
  */
 #include "guest.h"
 
@@ -29,8 +29,8 @@ static u32 touch_all(u32 pages, bool write)
 }
 
 /*
- * Pages far enough from each other that none is mapped ahead of its fault, each of which is mapped to
- * another frame than the last time, so that nothing of it is left.
+ * Pages far enough from each other that none is mapped ahead of its fault, each of which is mapped
+ * to another frame than the last time, so that nothing of it is left.
  */
 static u32 fill(bool write, u32 flags)
 {

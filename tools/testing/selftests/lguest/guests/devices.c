@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ports and memory of devices: every instruction that the Host emulates there, at both levels, with a device that is
- * nothing but bytes which the launcher keeps; and what nobody claims. The test has the launcher's half.
+ * Ports and memory of devices: every instruction that the Host emulates there, at both levels, with
+ * a device that is nothing but bytes which the launcher keeps; and what nobody claims. The test has
+ * the launcher's half.
  */
 #include "user.h"
 #include "../guests/channel.h"
@@ -93,7 +94,9 @@ static void memory(void)
 	GUEST_ASSERT_EQ(0x54cd013f, device32[0]);
 	asm volatile("testl $0x100, %1; pushfl; popl %0" : "=r" (flags) : "m" (device32[0]));
 	GUEST_ASSERT_EQ(0, flags & 0x40);
-	asm volatile("cmpl %2, %1; pushfl; popl %0" : "=r" (flags) : "m" (device32[0]), "r" (0x54cd013f));
+	asm volatile("cmpl %2, %1; pushfl; popl %0"
+		     : "=r"(flags)
+		     : "m"(device32[0]), "r"(0x54cd013f));
 	GUEST_ASSERT_EQ(0x40, flags & 0x40);
 
 	/* Strings: to the device, inside of it, and back. */
@@ -169,7 +172,10 @@ static void user_level(void)
 	GUEST_ASSERT_EQ(0x80, guest_try_user(0x400000, 0x401000, FLAGS_ONE | FLAGS_IF, 0, &trap));
 	GUEST_ASSERT_EQ(0x600d, trap.ax);
 	GUEST_ASSERT_EQ(0x600e, device32[0]);
-	/* Read only, and the kernel's own: the page fault that a processor has, and the device hears nothing. */
+	/*
+	 * Read only, and the kernel's own: the page fault that a processor has, and the device
+	 * hears nothing.
+	 */
 	guest_map(va(pgdir), DEVICE_AT, DEVICE_GPA | PTE_P | PTE_U);
 	guest_flush_all();
 	GUEST_ASSERT_EQ(VEC_PF, guest_try_user(0x400000, 0x401000, FLAGS_ONE | FLAGS_IF, 0, &trap));

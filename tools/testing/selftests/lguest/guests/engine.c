@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs what its launcher writes into a table (guests/engine.h), each case by itself, and keeps itself out of
- * harm's way as far as it can: kernel memory is not there for user level, nor at virtual == physical. A case
- * that runs at kernel level may damage the Guest all the same. Then the launcher makes another one.
+ * Runs what its launcher writes into a table (guests/engine.h), each case by itself, and keeps
+ * itself out of harm's way as far as it can: kernel memory is not there for user level, nor at
+ * virtual == physical. A case that runs at kernel level may damage the Guest all the same. Then the
+ * launcher makes another one.
  */
 #include "guest.h"
 #include "../guests/engine.h"
@@ -80,7 +81,10 @@ void guest_main(void)
 	stack = map_one(ENGINE_STACK, PTE_ALL);
 	guest_flush_all();
 	memset(va(code), 0xcc, PAGE_SIZE);
-	/* Segments of user level where the host's own 32-bit programs have them, to compare with those. */
+	/*
+	 * Segments of user level where the host's own 32-bit programs have them, to compare with
+	 * those.
+	 */
 	hypercall(LHCALL_LOAD_GDT_ENTRY, ENGINE_USER_CS / 8, 0x0000ffff, 0x00cffb00, 0);
 	hypercall(LHCALL_LOAD_GDT_ENTRY, ENGINE_USER_DS / 8, 0x0000ffff, 0x00cff300, 0);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What guests/engine.c shares with its launcher: a table of cases, each some bytes of code and the registers
- * with which they are to be run, at kernel or user level, until the first trap; and what came of that.
+ * What guests/engine.c shares with its launcher: a table of cases, each some bytes of code and the
+ * registers with which they are to be run, at kernel or user level, until the first trap; and what
+ * came of that.
  */
 #ifndef LGUEST_TEST_ENGINE_GUEST_H
 #define LGUEST_TEST_ENGINE_GUEST_H
@@ -16,7 +17,10 @@
 /* mailbox.out */
 #define ENGINE_CURRENT		0	/* the one that runs now */
 
-/* Where things are while a case runs; nothing else is mapped below PAGE_OFFSET. One page each, and no more. */
+/*
+ * Where things are while a case runs; nothing else is mapped below PAGE_OFFSET. One page each, and
+ * no more.
+ */
 #define ENGINE_CODE		0x40000000u	/* the case's bytes, then INT3s; read-only */
 #define ENGINE_DATA		0x40010000u
 #define ENGINE_STACK		0x40020000u

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every exception that a program can make at user level, each with the frame that the SDM (vol. 3, chapter 6)
- * promises its kernel; what a program may not do, judged by its level; and a kernel that makes signals of them:
- * it sends the program to a handler of its own, which repairs what was wrong and goes on.
+ * Every exception that a program can make at user level, each with the frame that the SDM (vol. 3,
+ * chapter 6) promises its kernel; what a program may not do, judged by its level; and a kernel that
+ * makes signals of them: it sends the program to a handler of its own, which repairs what was wrong
+ * and goes on.
  *
- * The emulated host's processor checks neither limits nor types of segments at an access, and has neither #AC
- * nor #XM: none of these is here.
+ * The emulated host's processor checks neither limits nor types of segments at an access, and has
+ * neither #AC nor #XM: none of these is here.
  */
 #include "user.h"
 
@@ -164,8 +165,8 @@ static struct trap_frame interrupted;
 static u32 handler, signals;
 
 /*
- * A program that makes one exception after the other, and counts what its handler was told. The handler skips
- * the instruction: that each is two bytes long is the program's own doing.
+ * A program that makes one exception after the other, and counts what its handler was told. The
+ * handler skips the instruction: that each is two bytes long is the program's own doing.
  */
 USER void signal_handler(u32 vector)
 {
@@ -257,7 +258,10 @@ static bool on_step(struct trap_frame *frame)
 
 static void test_steps(void)
 {
-	/* Ten instructions, and then one that ends it; the eighth is a system call, whose kernel is not stepped. */
+	/*
+	 * Ten instructions, and then one that ends it; the eighth is a system call, whose kernel is
+	 * not stepped.
+	 */
 	static const u8 program[] = { 0x90, 0x31, 0xc0, 0x40, 0x50, 0x58, 0x9c, 0x58, 0x90, 0x90, 0xf4 };
 	struct trap trap;
 

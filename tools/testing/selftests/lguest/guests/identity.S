@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A Guest that never leaves virtual == physical and has nothing: no stack, no IDT, no page tables of its
- * own. It looks at what it was promised at the start, writes what it found into the mailbox, and ends.
+ * A Guest that never leaves virtual == physical and has nothing: no stack, no IDT, no page tables
+ * of its own. It looks at what it was promised at the start, writes what it found into the mailbox,
+ * and ends.
  */
 #include <asm/lguest.h>
 #include "mailbox.h"

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Producer and consumer over interrupts: a thread of the launcher's puts items into a ring and signals an eventfd
- * that raises a line; the Guest takes them in its handler, and sends each back through another ring, whose doorbell
- * is a store to a device. When there is nothing to do, the Guest halts.
+ * Producer and consumer over interrupts: a thread of the launcher's puts items into a ring and
+ * signals an eventfd that raises a line; the Guest takes them in its handler, and sends each back
+ * through another ring, whose doorbell is a store to a device. When there is nothing to do, the
+ * Guest halts.
  */
 #include "guest.h"
 #include "../guests/channel.h"
@@ -54,7 +55,8 @@ static void interrupt_gate(u32 vector)
 {
 	u32 stub = (u32)trap_stubs + vector * 16;
 
-	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (stub & 0xffff), (stub & 0xffff0000) | 0x8e00, 0);
+	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (stub & 0xffff),
+		  (stub & 0xffff0000) | 0x8e00, 0);
 }
 
 void guest_main(void)
@@ -69,7 +71,10 @@ void guest_main(void)
 	lguest_data.blocked_interrupts = ~(1u << CHANNEL_LINE);
 	guest_sync(1);
 
-	/* Interrupts come while it halts, and only then: HALT switches them on, their handler's IRET does, too. */
+	/*
+	 * Interrupts come while it halts, and only then: HALT switches them on, their handler's
+	 * IRET does, too.
+	 */
 	while (received < CHANNEL_ITEMS) {
 		lguest_data.irq_enabled = 0;
 		if (received < CHANNEL_ITEMS && channel->to_guest.taken == channel->to_guest.put) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A Guest whose tables and registers the test knows: guests/looked_at.h. It spins until it is killed. */
+/*
+ * A Guest whose tables and registers the test knows: guests/looked_at.h. It spins until it is
+ * killed.
+ */
 #include "guest.h"
 #include "../guests/looked_at.h"
 

@@ -3,7 +3,10 @@
 #ifndef LGUEST_TEST_LOOKED_AT_H
 #define LGUEST_TEST_LOOKED_AT_H
 
-/* Three pages of its memory, mapped once more: for all to read, for the kernel alone, the third not at all. */
+/*
+ * Three pages of its memory, mapped once more: for all to read, for the kernel alone, the third not
+ * at all.
+ */
 #define LOOKED_USER	0x40000000u
 #define LOOKED_KERNEL	0x40001000u
 #define LOOKED_ABSENT	0x40002000u
@@ -23,7 +26,9 @@
 #define LOOKED_DI	0xd1616263u
 #define LOOKED_BP	0xb9a9c9d9u
 
-/* mailbox.out: addresses, then the physical ones of the first two pages and of the page directory. */
+/*
+ * mailbox.out: addresses, then the physical ones of the first two pages and of the page directory.
+ */
 #define LOOKED_SPIN	0
 #define LOOKED_STACK	1
 #define LOOKED_PAGE	2

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every page fault that rights can give, and its error code: present x writable x user x NX in both levels of
- * the tables, with and without CR0.WP, for reads, writes and fetches of both privilege levels; and what
- * becomes of the accessed and dirty bits. Against the SDM, vol. 3, 4.6 to 4.8.
+ * Every page fault that rights can give, and its error code: present x writable x user x NX in both
+ * levels of the tables, with and without CR0.WP, for reads, writes and fetches of both privilege
+ * levels; and what becomes of the accessed and dirty bits. Against the SDM, vol. 3, 4.6 to 4.8.
  */
 #include "guest.h"
 #include "../guests/page_faults.h"
@@ -131,9 +131,10 @@ static void one(u32 upper, u32 leaf, bool wp, enum access access, bool user)
 
 	if (expected == NO_TRAP) {
 		if (vector != NO_TRAP)
-			GUEST_FAIL("%s %s, upper 0x%x, leaf 0x%x, WP %d: vector %u, error 0x%x, ip 0x%x",
-				   user ? "user" : "kernel", access_name[access], upper, leaf, wp, vector,
-				   trap.error, trap.ip);
+			GUEST_FAIL(
+				"%s %s, upper 0x%x, leaf 0x%x, WP %d: vector %u, error 0x%x, ip 0x%x",
+				user ? "user" : "kernel", access_name[access], upper, leaf, wp,
+				vector, trap.error, trap.ip);
 		if (!(entry & PTE_A) || (access == WRITE) != !!(entry & PTE_D))
 			GUEST_FAIL("%s %s, upper 0x%x, leaf 0x%x, WP %d: the entry became 0x%x",
 				   user ? "user" : "kernel", access_name[access], upper, leaf, wp,
@@ -146,9 +147,10 @@ static void one(u32 upper, u32 leaf, bool wp, enum access access, bool user)
 	mailbox->out[FAULTS_FAULTED]++;
 	if (vector != VEC_PF || trap.error != expected || trap.cr2 != (access == FETCH ? ADDRESS :
 								       ADDRESS + DATA_OFFSET))
-		GUEST_FAIL("%s %s, upper 0x%x, leaf 0x%x, WP %d: vector %u, error 0x%x for 0x%x, cr2 0x%x",
-			   user ? "user" : "kernel", access_name[access], upper, leaf, wp, vector,
-			   trap.error, expected, trap.cr2);
+		GUEST_FAIL(
+			"%s %s, upper 0x%x, leaf 0x%x, WP %d: vector %u, error 0x%x for 0x%x, cr2 0x%x",
+			user ? "user" : "kernel", access_name[access], upper, leaf, wp, vector,
+			trap.error, expected, trap.cr2);
 	/* The one who looks after a fault finds the level that was left. */
 	GUEST_ASSERT_EQ(user ? 3 : 1, trap.cs & 3);
 	/* What was not allowed has not made the page dirty, nor changed it. */
@@ -173,8 +175,8 @@ static void dirty_after_read(bool user)
 }
 
 /*
- * The kernel may write where CR0.WP is off; what was entered into the shadow for that is not there for user
- * level (M5), and not there any more when CR0.WP is on again.
+ * The kernel may write where CR0.WP is off; what was entered into the shadow for that is not there
+ * for user level (M5), and not there any more when CR0.WP is on again.
  */
 static void write_protection_comes_back(void)
 {
@@ -208,7 +210,9 @@ static void reserved_bits(void)
 	for (i = 0; i < 64; i++) {
 		bit = 1ull << i;
 		if (guest_has_pae) {
-			/* PAE: what lies above any processor's physical addresses; NX if it is off. */
+			/*
+			 * PAE: what lies above any processor's physical addresses; NX if it is off.
+			 */
 			bool high = i >= 52 && (i < 63 || !guest_has_nx);
 			/* 2 MiB pages: between the PAT bit and the frame. */
 			bool low = large && i >= 13 && i <= 20;
@@ -220,7 +224,8 @@ static void reserved_bits(void)
 		}
 		for (access = READ; access < ACCESSES; access++) {
 			for (user = false;; user = true) {
-				u32 error = PF_PRESENT | PF_RSVD | (access == WRITE ? PF_WRITE : 0) |
+				u32 error = PF_PRESENT | PF_RSVD |
+					    (access == WRITE ? PF_WRITE : 0) |
 					    (user ? PF_USER : 0) |
 					    (access == FETCH && guest_has_nx ? PF_FETCH : 0);
 
@@ -228,10 +233,12 @@ static void reserved_bits(void)
 				if (large)
 					guest_write_pde(ADDRESS, guest_read_pde(ADDRESS) | bit);
 				else
-					guest_write_entry(table, 0, guest_read_entry(table, 0) | bit);
+					guest_write_entry(table, 0,
+							  guest_read_entry(table, 0) | bit);
 				GUEST_ASSERT_EQ(VEC_PF, try_access(access, user, &trap));
 				if (trap.error != error)
-					GUEST_FAIL("bit %u: error 0x%x for 0x%x", i, trap.error, error);
+					GUEST_FAIL("bit %u: error 0x%x for 0x%x", i, trap.error,
+						   error);
 				if (!large) {
 					set_entries(R_P | R_W | R_U, R_P | R_W | R_U);
 					guest_write_pde(ADDRESS, guest_read_pde(ADDRESS) | bit);

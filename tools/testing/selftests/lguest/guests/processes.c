@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A kernel with processes: each has an address space, a stack, a heap that comes page by page on faults,
- * thread-local storage behind GS, and FPU registers that are switched when they are first used. A timer
- * takes the processor away from them, also inside the kernel; system calls come through a gate that leaves
- * interrupts on. All must find their own, and only that, until they have seen enough of each other.
+ * A kernel with processes: each has an address space, a stack, a heap that comes page by page on
+ * faults, thread-local storage behind GS, and FPU registers that are switched when they are first
+ * used. A timer takes the processor away from them, also inside the kernel; system calls come
+ * through a gate that leaves interrupts on. All must find their own, and only that, until they have
+ * seen enough of each other.
  */
 #include "user.h"
 
@@ -176,8 +177,8 @@ static bool on_page_fault(struct trap_frame *frame)
 
 	GUEST_ASSERT_EQ(USER_CS, frame->cs);
 	if (address < USER_HEAP || address >= USER_HEAP + HEAP_PAGES * PAGE_SIZE) {
-		guest_printf("process %u: page fault at 0x%x, ip 0x%x, error 0x%x", (u32)(current - process), address,
-			     frame->ip, frame->error);
+		guest_printf("process %u: page fault at 0x%x, ip 0x%x, error 0x%x",
+			     (u32)(current - process), address, frame->ip, frame->error);
 		guest_failed(__FILE__, __LINE__, "an address of the heap", USER_HEAP, address);
 	}
 	/* The program reads first: not present, user. */
@@ -228,9 +229,15 @@ static void make_process(u32 id)
 	guest_map(va(p->pgdir), USER_STACK + (id + 1) * PAGE_SIZE,
 		  *guest_pte(va(p->pgdir), USER_STACK));
 	p->tls = tls_descriptor(USER_STACK + (id + 1) * PAGE_SIZE);
-	p->frame = (struct trap_frame) {
-		.ip = user_address(program), .cs = USER_CS, .flags = FLAGS_ONE | FLAGS_IF,
-		.sp = USER_STACK - 8, .ss = USER_DS, .ds = USER_DS, .es = USER_DS, .gs = TLS_SELECTOR,
+	p->frame = (struct trap_frame){
+		.ip = user_address(program),
+		.cs = USER_CS,
+		.flags = FLAGS_ONE | FLAGS_IF,
+		.sp = USER_STACK - 8,
+		.ss = USER_DS,
+		.ds = USER_DS,
+		.es = USER_DS,
+		.gs = TLS_SELECTOR,
 	};
 }
 
@@ -257,8 +264,11 @@ void guest_main(void)
 	/* In the last one's address space; its frame is made anew by the system call. */
 	current = &process[PROCESSES - 1];
 	user_load_pgdir(current->pgdir);
-	/* The last process's last system call has none to go to: that is the trap that ends this. */
-	GUEST_ASSERT_EQ(0x80, guest_try_user(user_address(begin), USER_STACK - 8, FLAGS_ONE | FLAGS_IF, 0, &trap));
+	/*
+	 * The last process's last system call has none to go to: that is the trap that ends this.
+	 */
+	GUEST_ASSERT_EQ(0x80, guest_try_user(user_address(begin), USER_STACK - 8,
+					     FLAGS_ONE | FLAGS_IF, 0, &trap));
 
 	hypercall(LHCALL_SET_CLOCKEVENT, 0, 0, 0, 0);
 	for (id = 0; id < PROCESSES; id++)
@@ -266,6 +276,7 @@ void guest_main(void)
 	GUEST_ASSERT_EQ(PROCESSES * HEAP_PAGES, faults);
 	GUEST_ASSERT(ticks >= TICKS);
 	GUEST_ASSERT(fpu_switches >= PROCESSES);
-	guest_printf("%u ticks, %u of them in the kernel, %u switches, %u system calls, %u FPU switches",
-		     ticks, nested_ticks, switches, calls, fpu_switches);
+	guest_printf(
+		"%u ticks, %u of them in the kernel, %u switches, %u system calls, %u FPU switches",
+		ticks, nested_ticks, switches, calls, fpu_switches);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every selector into a segment register, or as the target of a far jump, call or return, at one of the
- * levels: those of the Guest's own four segments as processor.rst says, all others #GP with the selector.
+ * Every selector into a segment register, or as the target of a far jump, call or return, at one of
+ * the levels: those of the Guest's own four segments as processor.rst says, all others #GP with the
+ * selector.
  */
 #include "guest.h"
 #include "../guests/selectors.h"
@@ -17,9 +18,9 @@ extern char user_stubs[];
 #define USER_STUB	64
 
 /*
- * At kernel level: loads it, reads back what is there, and puts things right again. Of a far return that went
- * to user level (its selector says so) the way back is INT 0x80. At user level the selector comes in EAX, and
- * what was read back goes in EAX too.
+ * At kernel level: loads it, reads back what is there, and puts things right again. Of a far return
+ * that went to user level (its selector says so) the way back is INT 0x80. At user level the
+ * selector comes in EAX, and what was read back goes in EAX too.
  */
 #define KERNEL_LOAD(reg)								\
 	"	movl	%eax, %" reg "; movl %" reg ", %eax\n"				\

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A Guest that makes more page tables than its Host cares to shadow, and uses them until it is told to stop
- * (guests/work.h). What it reads must be what it wrote, whatever the Host throws away meanwhile.
+ * A Guest that makes more page tables than its Host cares to shadow, and uses them until it is told
+ * to stop (guests/work.h). What it reads must be what it wrote, whatever the Host throws away
+ * meanwhile.
  */
 #include "guest.h"
 #include "../guests/tables.h"
@@ -44,7 +45,8 @@ static void make_crowd(u32 count)
 	for (i = 0; i < count; i++) {
 		crowd[i] = guest_new_pgdir();
 		for (page = 0; page < CROWD_TABLES * CROWD_PAGES; page++)
-			guest_map(va(crowd[i]), crowd_address(page), guest_alloc(1, PAGE_SIZE) | PTE_ALL);
+			guest_map(va(crowd[i]), crowd_address(page),
+				  guest_alloc(1, PAGE_SIZE) | PTE_ALL);
 	}
 }
 
@@ -92,7 +94,9 @@ static void million_turn(u32 tables)
 {
 	u32 i, address = 0x40000000, value;
 
-	/* The entries beside one are mapped with it; the step finds all places in a group in turn. */
+	/*
+	 * The entries beside one are mapped with it; the step finds all places in a group in turn.
+	 */
 	for (i = 0; i < tables * 1024 / 8; i++, address += 8 * PAGE_SIZE) {
 		value = *(volatile u32 *)(address + (i & 7) * PAGE_SIZE);
 		/* The launcher takes the frame away: another one is zero. */
@@ -142,7 +146,8 @@ static void make_large(void)
 	large_count = size / LARGE - 2;
 	large_first = guest_alloc(large_count * (LARGE / PAGE_SIZE), LARGE);
 	for (i = 0; i < large_count; i++)
-		lguest_pgdir[256 + i] = (large_first + i * LARGE) | PTE_ALL | PTE_PS | (i & 1 ? PTE_G : 0);
+		lguest_pgdir[256 + i] = (large_first + i * LARGE) | PTE_ALL | PTE_PS |
+					(i & 1 ? PTE_G : 0);
 	write_cr4(read_cr4() | CR4_PGE);
 }
 

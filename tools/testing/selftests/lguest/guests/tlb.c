@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The shadow is a TLB: what a Guest has changed in its tables may live on until it flushes, never grants more
- * than the tables once allowed, and is gone after the flush (SDM vol. 3, 4.10; guest-interface.rst).
+ * The shadow is a TLB: what a Guest has changed in its tables may live on until it flushes, never
+ * grants more than the tables once allowed, and is gone after the flush (SDM vol. 3, 4.10;
+ * guest-interface.rst).
  */
 #include "guest.h"
 #include "../guests/tlb.h"
@@ -56,7 +57,10 @@ static void kernel_write(u32 address)
 	*(volatile u32 *)(address + WRITE_OFFSET) = 0xd1;
 }
 
-/* mov (%eax), %ecx; int $0x80 and mov %eax, 64(%eax); int $0x80, at user level; ECX comes back by a handler. */
+/*
+ * mov (%eax), %ecx; int $0x80 and mov %eax, 64(%eax); int $0x80, at user level; ECX comes back by a
+ * handler.
+ */
 static const u8 user_stub[2][16] = {
 	{ 0x8b, 0x08, 0xcd, 0x80 },
 	{ 0xc7, 0x40, WRITE_OFFSET, 0xd1, 0, 0, 0, 0xcd, 0x80 },
@@ -181,7 +185,8 @@ static void by_set_pte_to_0(u32 address)
 static void by_set_pgd(u32 address)
 {
 	if (guest_has_pae)
-		hypercall(LHCALL_SET_PMD, pa(guest_pae_pde(address & 0xc0000000)), address >> 21 & 511, 0, 0);
+		hypercall(LHCALL_SET_PMD, pa(guest_pae_pde(address & 0xc0000000)),
+			  address >> 21 & 511, 0, 0);
 	else
 		hypercall(LHCALL_SET_PGD, pa(lguest_pgdir), address >> 22, 0, 0);
 }
@@ -238,7 +243,8 @@ static void one_way(const struct way *way)
 	GUEST_ASSERT_EQ(1, which);
 	way->flush(address);
 	after(way, "losing W", PF_PRESENT | PF_WRITE, try_access(address, true, false, &which));
-	after(way, "losing W", PF_PRESENT | PF_WRITE | PF_USER, try_access(address, true, true, &which));
+	after(way, "losing W", PF_PRESENT | PF_WRITE | PF_USER,
+	      try_access(address, true, true, &which));
 	set_pte(0, 0, address, 1, R_P);
 	way->flush(address);
 	after(way, "losing U", PF_PRESENT | PF_USER, try_access(address, false, true, &which));
@@ -266,10 +272,12 @@ static void one_way(const struct way *way)
 	after(way, "another table", 3, look(address));
 	set_pde(0, 1, R_P | R_U);
 	way->flush(address);
-	after(way, "a table without W", PF_PRESENT | PF_WRITE, try_access(address, true, false, &which));
+	after(way, "a table without W", PF_PRESENT | PF_WRITE,
+	      try_access(address, true, false, &which));
 	set_pde(0, 1, R_P | R_W);
 	way->flush(address);
-	after(way, "a table without U", PF_PRESENT | PF_USER, try_access(address, false, true, &which));
+	after(way, "a table without U", PF_PRESENT | PF_USER,
+	      try_access(address, false, true, &which));
 	set_pde(0, 1, 0);
 	way->flush(address);
 	after(way, "no table", FAULT, look(address));
@@ -326,7 +334,9 @@ static void directories(void)
 	u32 address = address_of(0), kernel = LGUEST_PAGE_OFFSET + 0x30000000, i, round, which;
 	u32 gpa[DIRECTORIES], own[DIRECTORIES], kernel_table = guest_alloc(1, PAGE_SIZE);
 
-	/* A table of the kernel's that all of them share, and one of their own at another address. */
+	/*
+	 * A table of the kernel's that all of them share, and one of their own at another address.
+	 */
 	lguest_pgdir[kernel >> 22] = kernel_table | R_ALL;
 	guest_write_entry(kernel_table, guest_pte_index(kernel), frame[5] | R_ALL);
 	for (i = 0; i < DIRECTORIES; i++) {
@@ -352,7 +362,10 @@ static void directories(void)
 		}
 	}
 
-	/* An entry that changes while another directory is loaded: MOV to CR3 flushes, NEW_PGTABLE does not. */
+	/*
+	 * An entry that changes while another directory is loaded: MOV to CR3 flushes, NEW_PGTABLE
+	 * does not.
+	 */
 	for (round = 0; round < 4; round++) {
 		u32 now = 3 + (round & 1), before = round ? 4 - (round & 1) : 1;
 
@@ -390,14 +403,17 @@ static void directories(void)
 			look(kernel);
 		}
 		guest_write_entry(kernel_table, guest_pte_index(kernel), frame[round % 5] | R_ALL);
-		hypercall(LHCALL_SET_PTE, gpa[round % DIRECTORIES], kernel, frame[round % 5] | R_ALL, 0);
+		hypercall(LHCALL_SET_PTE, gpa[round % DIRECTORIES], kernel,
+			  frame[round % 5] | R_ALL, 0);
 		for (i = 0; i < DIRECTORIES; i++) {
 			load_directory(gpa[i], true);
 			GUEST_ASSERT_EQ(round % 5, look(kernel));
 		}
 	}
 
-	/* A directory's page that becomes something else: a table, a page; and a directory again. */
+	/*
+	 * A directory's page that becomes something else: a table, a page; and a directory again.
+	 */
 	load_directory(gpa[0], true);
 	guest_write_entry(own[0], guest_pte_index(address) + 1, gpa[2] | R_ALL);
 	invlpg(address + PAGE_SIZE);
@@ -463,7 +479,8 @@ static bool model_allows(u32 n, bool write, bool user, u32 which)
 static void random_access(void)
 {
 	u32 n = random(ADDRESSES), write = random(2), user = random(2), which = 0;
-	u32 error = try_access(address_of(n), write, user, &which), expected = model_error(n, write, user);
+	u32 error = try_access(address_of(n), write, user, &which),
+	    expected = model_error(n, write, user);
 
 	if (error != NO_TRAP) {
 		mailbox->out[TLB_FAULTED]++;
@@ -475,8 +492,9 @@ static void random_access(void)
 	}
 	mailbox->out[TLB_ALLOWED]++;
 	if (!model_allows(n, write, user, which))
-		GUEST_FAIL("step %u, address %u, write %u, user %u: frame %u, which no tables allowed",
-			   mailbox->out[TLB_DONE], n, write, user, which);
+		GUEST_FAIL(
+			"step %u, address %u, write %u, user %u: frame %u, which no tables allowed",
+			mailbox->out[TLB_DONE], n, write, user, which);
 	if (expected != NO_TRAP || which != pte_now[n][pde_now[n / PER_SLOT] / 8] / 8)
 		mailbox->out[TLB_STALE]++;
 }
@@ -511,7 +529,9 @@ static void random_change(void)
 	pte_ever[n][t] |= 1ull << pte_now[n][t];
 	if (random(4) == 0 && pde_now[slot] / 8 == t && pde_now[slot] & R_P) {
 		by_set_pte(address_of(n));
-		/* The Host was told this one; what was cached of the directory is its own matter. */
+		/*
+		 * The Host was told this one; what was cached of the directory is its own matter.
+		 */
 		pte_ever[n][t] = 1ull << pte_now[n][t];
 	}
 }
@@ -565,8 +585,10 @@ static void random_tables(u32 steps)
 /* ---- Large pages ---- */
 static void large_pages(void)
 {
-	u32 size = guest_large_size(), address = slot_address(0), first = guest_alloc(size / PAGE_SIZE, size);
-	u32 second = guest_alloc(size / PAGE_SIZE, size), i, which, part = guest_alloc(1, PAGE_SIZE);
+	u32 size = guest_large_size(), address = slot_address(0),
+	    first = guest_alloc(size / PAGE_SIZE, size);
+	u32 second = guest_alloc(size / PAGE_SIZE, size), i, which,
+	    part = guest_alloc(1, PAGE_SIZE);
 	struct trap trap;
 
 	if (!guest_has_pae)
@@ -591,7 +613,8 @@ static void large_pages(void)
 
 	/* The same addresses by small pages, in reverse. */
 	for (i = 0; i < size; i += PAGE_SIZE)
-		guest_write_entry(part, guest_pte_index(address + i), (first + size - PAGE_SIZE - i) | PTE_ALL);
+		guest_write_entry(part, guest_pte_index(address + i),
+				  (first + size - PAGE_SIZE - i) | PTE_ALL);
 	guest_write_pde(address, part | PTE_ALL);
 	by_flush_all(0);
 	for (i = 0; i < size; i += PAGE_SIZE)

@@ -38,7 +38,10 @@ void guest_main(void)
 	hypercall(LHCALL_SET_PTE, pa(lguest_pgdir), 0x40000000, page | PTE_ALL, 0);
 	hypercall(LHCALL_SET_PGD, pa(lguest_pgdir), 0x40000000 >> 22, 0, 0);
 	*(volatile u32 *)0x40000000 = 1;
-	/* Timer, interrupt, sleep: long enough for it to fall asleep before, however slow the machine. */
+	/*
+	 * Timer, interrupt, sleep: long enough for it to fall asleep before, however slow the
+	 * machine.
+	 */
 	guest_handle(LGUEST_FIRST_IRQ_VECTOR, on_timer);
 	lguest_data.blocked_interrupts = ~1u;
 	hypercall(LHCALL_SET_CLOCKEVENT, 50000000, 0, 0, 0);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A kernel that does all of it as on a PC, by instructions that trap: a GDT with selectors of level 0, an IDT
- * and a TSS in its memory; CLI, STI, HLT and IRET; control registers and INVLPG; SYSENTER; an LDT. No hypercall
- * but those that talk to the test, whose way back from user level is an IRET like any other.
+ * A kernel that does all of it as on a PC, by instructions that trap: a GDT with selectors of level
+ * 0, an IDT and a TSS in its memory; CLI, STI, HLT and IRET; control registers and INVLPG;
+ * SYSENTER; an LDT. No hypercall but those that talk to the test, whose way back from user level is
+ * an IRET like any other.
  */
 #include "user.h"
 
@@ -65,7 +66,9 @@ static void load_tables(void)
 	tss[1] = (u32)(kernel_stack + sizeof(kernel_stack));
 	tss[2] = NEW_DS;
 
-	/* The old selectors name other entries now; they stay what they were until they are loaded. */
+	/*
+	 * The old selectors name other entries now; they stay what they were until they are loaded.
+	 */
 	asm volatile("lgdt %0\n"
 		     "movl %%ds:%1, %%eax\n"
 		     "ljmp %2, $1f\n"
@@ -184,7 +187,9 @@ static void interrupts(void)
 	GUEST_ASSERT_EQ(1, ticks);
 	GUEST_ASSERT_EQ(LGUEST_IF, lguest_data.irq_enabled);
 
-	/* What came before the STI does not sleep in the HLT after it; what comes later wakes it. */
+	/*
+	 * What came before the STI does not sleep in the HLT after it; what comes later wakes it.
+	 */
 	for (i = 0; i < 20; i++) {
 		asm volatile("cli");
 		raise_soon();

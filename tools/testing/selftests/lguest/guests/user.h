@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Guests with user programs. Such a program is C in the section user_code, whose pages each process has at
- * USER_CODE: so it names nothing outside itself, neither by data nor by call, and asks its kernel by INT $0x80
- * (EAX number, EBX and ECX arguments, EAX result).
+ * Guests with user programs. Such a program is C in the section user_code, whose pages each process
+ * has at USER_CODE: so it names nothing outside itself, neither by data nor by call, and asks its
+ * kernel by INT $0x80 (EAX number, EBX and ECX arguments, EAX result).
  */
 #ifndef LGUEST_TEST_GUESTS_USER_H
 #define LGUEST_TEST_GUESTS_USER_H
@@ -31,7 +31,9 @@ static inline u32 syscall(u32 number, u32 a, u32 b)
 	return result;
 }
 
-/* A page directory with the kernel for the kernel only, the program, and a stack; Guest-physical. */
+/*
+ * A page directory with the kernel for the kernel only, the program, and a stack; Guest-physical.
+ */
 static inline u32 user_pgdir(void)
 {
 	u32 gpa = guest_new_pgdir(), at, i;
@@ -57,7 +59,8 @@ static inline void user_interrupt_gate(u32 vector)
 {
 	u32 stub = (u32)trap_stubs + vector * 16;
 
-	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (stub & 0xffff), (stub & 0xffff0000) | 0x8e00, 0);
+	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (stub & 0xffff),
+		  (stub & 0xffff0000) | 0x8e00, 0);
 }
 
 #endif /* LGUEST_TEST_GUESTS_USER_H */

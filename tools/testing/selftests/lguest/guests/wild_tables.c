@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page tables of noise: entries that lead to themselves, to the directory, to this very code, outside memory,
- * with reserved bits, large or not. What an address then shows is worked out here, by a walk of our own (SDM
- * vol. 3, 4.3 and 4.4), and compared with what a read finds. Reads only: a write through such tables would
- * end the experiment, and hostile code has done that already (random_code.c).
+ * Page tables of noise: entries that lead to themselves, to the directory, to this very code,
+ * outside memory, with reserved bits, large or not. What an address then shows is worked out here,
+ * by a walk of our own (SDM vol. 3, 4.3 and 4.4), and compared with what a read finds. Reads only:
+ * a write through such tables would end the experiment, and hostile code has done that already
+ * (random_code.c).
  */
 #include "guest.h"
 #include "../guests/wild_tables.h"
@@ -22,7 +23,10 @@ static u32 random32(void)
 	return random_state >> 32;
 }
 
-/* Noise with a grain of sense: half of the frames are in memory, many of those what must not matter. */
+/*
+ * Noise with a grain of sense: half of the frames are in memory, many of those what must not
+ * matter.
+ */
 static u64 random_entry(bool upper)
 {
 	u32 r = random32(), flags = random32() & 0x7f, frame;
@@ -64,7 +68,10 @@ static u64 random_entry(bool upper)
 /* ---- Our own walk ---- */
 #define WALK_FAULT	(1ull << 63)
 
-/* Bits of an entry that must not be set; addresses above 36 bits are left to the Host's processor to judge. */
+/*
+ * Bits of an entry that must not be set; addresses above 36 bits are left to the Host's processor
+ * to judge.
+ */
 static u64 reserved(u64 entry, bool large)
 {
 	u64 bits = 0;
@@ -194,12 +201,14 @@ static void one_read(void)
 		mailbox->out[WILD_FAULTED]++;
 		if (vector != VEC_PF || trap.error != found.error || trap.cr2 != address)
 			GUEST_FAIL("table %u, 0x%x, user %u: vector %u, error 0x%x for 0x%x",
-				   mailbox->out[WILD_DONE], address, user, vector, trap.error, found.error);
+				   mailbox->out[WILD_DONE], address, user, vector, trap.error,
+				   found.error);
 		return;
 	}
 	if (vector != NO_TRAP)
 		GUEST_FAIL("table %u, 0x%x, user %u: vector %u, error 0x%x, but it leads to 0x%x",
-			   mailbox->out[WILD_DONE], address, user, vector, trap.error, (u32)found.gpa);
+			   mailbox->out[WILD_DONE], address, user, vector, trap.error,
+			   (u32)found.gpa);
 	if (found.gpa >= memory_end) {
 		mailbox->out[WILD_OUTSIDE]++;
 		should = NOBODYS;
@@ -211,8 +220,8 @@ static void one_read(void)
 			return;
 	}
 	if (seen != should)
-		GUEST_FAIL("table %u, 0x%x: read 0x%x for 0x%x at 0x%x", mailbox->out[WILD_DONE], address,
-			   seen, should, (u32)found.gpa);
+		GUEST_FAIL("table %u, 0x%x: read 0x%x for 0x%x at 0x%x", mailbox->out[WILD_DONE],
+			   address, seen, should, (u32)found.gpa);
 }
 
 void guest_main(void)

@@ -15,7 +15,8 @@ static void memory_turn(u32 first, u32 pages, u32 turn, u32 salt)
 
 	for (page = 0; page < pages; page++) {
 		/* What the last turn wrote; nothing, in the first one. */
-		GUEST_ASSERT_EQ(turn ? (turn - 1) * 0x01000193 ^ page ^ salt : 0, *cell(first, page));
+		GUEST_ASSERT_EQ(turn ? (turn - 1) * 0x01000193 ^ page ^ salt : 0,
+				*cell(first, page));
 		*cell(first, page) = turn * 0x01000193 ^ page ^ salt;
 	}
 }
@@ -58,7 +59,8 @@ static void fpu_turn(u32 turn, u32 salt)
 
 void guest_main(void)
 {
-	u32 mode = mailbox->in[WORK_MODE], pages = mailbox->in[WORK_PAGES], salt = mailbox->in[WORK_SALT];
+	u32 mode = mailbox->in[WORK_MODE], pages = mailbox->in[WORK_PAGES],
+	    salt = mailbox->in[WORK_SALT];
 	u32 first = pages ? guest_alloc(pages, PAGE_SIZE) : 0, turn;
 
 	mailbox->out[WORK_FIRST] = first;

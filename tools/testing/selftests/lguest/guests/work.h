@@ -6,12 +6,12 @@
 /* mailbox.in[WORK_MODE] */
 #define WORK_MODE	0
 #define WORK_SPIN	0	/* an endless loop without an exit */
-#define WORK_MEMORY	1	/* writes pages and reads them again, over and over, looking for damage */
-#define WORK_TOUCH	2	/* writes to mailbox.in[WORK_ADDRESS] (Guest-physical), over and over */
+#define WORK_MEMORY	1 /* writes pages and reads them again, over and over, looking for damage */
+#define WORK_TOUCH	2 /* writes to mailbox.in[WORK_ADDRESS] (Guest-physical), over and over */
 #define WORK_READ	3	/* reads there, into mailbox.out[WORK_VALUE] */
 #define WORK_SYNC	4	/* tells the launcher at each turn: guest_sync(0) */
 #define WORK_FPU	5	/* keeps numbers in the FPU and looks for damage */
-#define WORK_SAME	6	/* makes whole pages alike (for KSM to merge), then looks at them again */
+#define WORK_SAME	6 /* makes whole pages alike (for KSM to merge), then looks at them again */
 
 /* mailbox.in[WORK_STOP]: not 0: come to an end. May be written while the Guest runs. */
 #define WORK_STOP	1

@@ -200,9 +200,10 @@ TEST_F(pci, wild_accesses)
 			continue;
 		for (size = 1; size <= 4; size *= 2) {
 			for (offset = 0; offset < 0x1000; offset++) {
-				toy_write(&self->toy, variant->space, self->device.common + offset, size,
-					  values[i]);
-				toy_read(&self->toy, variant->space, self->device.common + offset, size);
+				toy_write(&self->toy, variant->space, self->device.common + offset,
+					  size, values[i]);
+				toy_read(&self->toy, variant->space, self->device.common + offset,
+					 size);
 			}
 		}
 	}
@@ -320,7 +321,8 @@ TEST_F(rng, serves_requests)
 			/* event_idx: an interrupt only for the entry that was waited for. */
 			if (!(features[f] >> VIRTIO_RING_F_EVENT_IDX & 1) || !i) {
 				ASSERT_TRUE(toy_interrupted(&self->device)) TH_LOG("%d %d", f, i);
-				ASSERT_EQ(1, toy_read(&self->toy, self->device.space, self->device.isr, 1));
+				ASSERT_EQ(1, toy_read(&self->toy, self->device.space,
+						      self->device.isr, 1));
 			} else {
 				ASSERT_FALSE(toy_interrupted(&self->device));
 			}
@@ -523,8 +525,9 @@ TEST_F(rng, hostile_descriptors)
 		self->queue.avail->idx = 1 + (bad[i].ahead == 0xfff ? 0 : bad[i].ahead);
 		toy_ring(&self->queue);
 		toy_work(d);
-		EXPECT_TRUE(toy_common(d, VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET)
-			TH_LOG("case %d was let through", i);
+		EXPECT_TRUE(toy_common(d, VIRTIO_PCI_COMMON_STATUS, 1) &
+			    VIRTIO_CONFIG_S_NEEDS_RESET)
+		TH_LOG("case %d was let through", i);
 		EXPECT_EQ(-1, toy_used(&self->queue, NULL));
 		EXPECT_EQ(2, toy_read(&self->toy, d->space, d->isr, 1));
 		/* It is deaf until then. */
@@ -631,7 +634,8 @@ TEST_F(disk, says_what_it_is)
 TEST_F(disk, reads)
 {
 	struct toy_buffer whole = { self->data, 1 << 20, true };
-	struct toy_buffer parts[] = { { self->data + 1, 100, true }, { self->data + 1000, 412, true },
+	struct toy_buffer parts[] = { { self->data + 1, 100, true },
+				      { self->data + 1000, 412, true },
 				      { self->data + 2000, 512, true } };
 	struct toy_buffer many[32];
 	uint32_t len, *word, odd;
@@ -660,7 +664,8 @@ TEST_F(disk, reads)
 
 TEST_F(disk, writes_reach_the_file_unless_it_is_readonly)
 {
-	struct toy_buffer parts[] = { { self->data + 3, 1000, false }, { self->data + 5000, 24, false } };
+	struct toy_buffer parts[] = { { self->data + 3, 1000, false },
+				      { self->data + 5000, 24, false } };
 	uint8_t got[1024];
 	uint32_t len;
 	int i;
@@ -727,16 +732,18 @@ TEST_F(disk, discards_and_zeroes)
 
 TEST_F(disk, beyond_its_end_is_an_error)
 {
-	static const uint64_t sectors[] = { DISK / 512, DISK / 512 - 1, UINT64_MAX, UINT64_MAX / 512,
-					    1ull << 55 };
+	static const uint64_t sectors[] = { DISK / 512, DISK / 512 - 1, UINT64_MAX,
+					    UINT64_MAX / 512, 1ull << 55 };
 	struct toy_buffer in = { self->data, 1024, true }, out = { self->data, 1024, false };
 	struct toy_buffer odd = { self->data, 513, true };
 	uint32_t len;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(sectors); i++) {
-		EXPECT_EQ(VIRTIO_BLK_S_IOERR, request(self, VIRTIO_BLK_T_IN, sectors[i], &in, 1, &len));
-		EXPECT_EQ(VIRTIO_BLK_S_IOERR, request(self, VIRTIO_BLK_T_OUT, sectors[i], &out, 1, &len));
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+			  request(self, VIRTIO_BLK_T_IN, sectors[i], &in, 1, &len));
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR,
+			  request(self, VIRTIO_BLK_T_OUT, sectors[i], &out, 1, &len));
 	}
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, request(self, VIRTIO_BLK_T_IN, 0, &odd, 1, &len));
 	EXPECT_EQ(DISK, lseek(self->fd, 0, SEEK_END));
@@ -1138,8 +1145,10 @@ TEST_F(net, says_what_it_is)
 	int i;
 
 	for (i = 0; i < 6; i++)
-		EXPECT_EQ(2 + i, toy_read(&self->toy, self->device.space, self->device.config + i, 1));
-	EXPECT_EQ(VIRTIO_NET_S_LINK_UP, toy_read(&self->toy, self->device.space, self->device.config + 6, 2));
+		EXPECT_EQ(2 + i,
+			  toy_read(&self->toy, self->device.space, self->device.config + i, 1));
+	EXPECT_EQ(VIRTIO_NET_S_LINK_UP,
+		  toy_read(&self->toy, self->device.space, self->device.config + 6, 2));
 	EXPECT_TRUE(offered >> VIRTIO_NET_F_CSUM & 1);
 	EXPECT_FALSE(offered >> VIRTIO_NET_F_HOST_TSO4 & 1);
 	EXPECT_EQ(variant->features | 1ull << VIRTIO_F_VERSION_1, self->backend.agreed);

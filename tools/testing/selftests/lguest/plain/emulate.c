@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Emulation of what ring 3 may not do (drivers/lguest/emulate.c, emu_*.c): each instruction at both
- * virtual levels, as a table; IRET, RET, JMP, CALL and segment loads of every kind; ports and devices with
- * the Launcher's answers; instructions that cross pages, lie at the end of their segment, are too long, or
- * change while they are looked at.
+ * virtual levels, as a table; IRET, RET, JMP, CALL and segment loads of every kind; ports and
+ * devices with the Launcher's answers; instructions that cross pages, lie at the end of their
+ * segment, are too long, or change while they are looked at.
  */
 #include "model.h"
 
@@ -708,7 +708,9 @@ TEST(segment_loads)
 	ASSERT_EQ(CODE + 7, frame->ip);
 }
 
-/* A descriptor that the Guest has just written: the load is tried again, and nothing is emulated. */
+/*
+ * A descriptor that the Guest has just written: the load is tried again, and nothing is emulated.
+ */
 TEST(a_stale_descriptor_is_reread)
 {
 	const u64 tables[] = { MODEL_CODE32, MODEL_DATA32 };
@@ -770,7 +772,10 @@ TEST(instructions_that_cross_pages)
 	static const u8 mov_cr3[] = { 0x0f, 0x20, 0xd8 };
 	unsigned int at;
 
-	/* Wherever the border is; the page behind it is not there if nothing of the instruction is on it. */
+	/*
+	 * Wherever the border is; the page behind it is not there if nothing of the instruction is
+	 * on it.
+	 */
 	for (at = 0; at <= 3; at++) {
 		u32 ip = CODE + 0x1000 - at;
 
@@ -785,7 +790,10 @@ TEST(instructions_that_cross_pages)
 		ASSERT_EQ(0x77000, regs->ax);
 		if (at == 0 || at == 3)
 			continue;
-		/* The other half is missing: a page fault of a fetch there, at the instruction's address. */
+		/*
+		 * The other half is missing: a page fault of a fetch there, at the instruction's
+		 * address.
+		 */
 		start(false);
 		memcpy(m.memory + ip, mov_cr3, 3);
 		frame->ip = ip;

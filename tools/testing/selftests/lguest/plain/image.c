@@ -114,7 +114,9 @@ static size_t pack_lzma(const void *in, size_t size, uint8_t *out, size_t room)
 	return room - z.avail_out;
 }
 
-/* Through a stream of unknown length, as the kernel's build does: the window is as large as can be. */
+/*
+ * Through a stream of unknown length, as the kernel's build does: the window is as large as can be.
+ */
 static size_t pack_zstd(const void *in, size_t size, uint8_t *out, size_t room)
 {
 	ZSTD_CCtx *z = ZSTD_createCCtx();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loading a kernel, with files that mean it and files that do not: each fault of an ELF file has its
- * sentence, none writes outside memory, and a good file lands where its physical addresses say.
+ * Loading a kernel, with files that mean it and files that do not: each fault of an ELF file has
+ * its sentence, none writes outside memory, and a good file lands where its physical addresses say.
  * Also the first page tables, the boot parameters, and the check of Guest-physical addresses.
  */
 #include <elf.h>
@@ -40,7 +40,8 @@ static void make_file(struct file *file)
 {
 	memset(file, 0, sizeof(*file));
 	file->header = (Elf32_Ehdr){
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB,
+			     EV_CURRENT },
 		.e_type = ET_EXEC,
 		.e_machine = EM_386,
 		.e_version = EV_CURRENT,
@@ -74,7 +75,9 @@ FIXTURE_TEARDOWN(loader)
 	lguest_memory_unmap(&self->mem);
 }
 
-/* Loads the first `size` bytes from a buffer that ends there, so that ASan sees each byte too many. */
+/*
+ * Loads the first `size` bytes from a buffer that ends there, so that ASan sees each byte too many.
+ */
 static int load(FIXTURE_DATA(loader) *self, size_t size, uint64_t limit)
 {
 	uint8_t *copy = malloc(size ?: 1);
@@ -83,7 +86,8 @@ static int load(FIXTURE_DATA(loader) *self, size_t size, uint64_t limit)
 
 	memcpy(copy, &self->file, size);
 	memset(&self->error, 0, sizeof(self->error));
-	err = lguest_elf_load(&image, &self->mem, LGUEST_BOOT_END, limit, &self->loaded, &self->error);
+	err = lguest_elf_load(&image, &self->mem, LGUEST_BOOT_END, limit, &self->loaded,
+			      &self->error);
 	free(copy);
 	return err;
 }
@@ -138,8 +142,11 @@ static const struct fault {
 	uint32_t value;
 	const char *sentence;
 } faults[] = {
-#define HEADER(field, value, sentence) \
-	{ offsetof(struct file, header.field), sizeof(((struct file *)0)->header.field), value, sentence }
+#define HEADER(field, value, sentence)                                                         \
+	{                                                                                      \
+		offsetof(struct file, header.field), sizeof(((struct file *)0)->header.field), \
+			value, sentence                                                        \
+	}
 #define SEGMENT(n, field, value, sentence) \
 	{ offsetof(struct file, segment[n].field), 4, value, sentence }
 	HEADER(e_ident[0], 0, "not an ELF file"),
@@ -231,8 +238,9 @@ TEST_F(loader, truncated_anywhere)
 
 	for (size = 0; size < sizeof(self->file); size++) {
 		ASSERT_EQ(-1, load(self, size, MEMORY)) TH_LOG("%zu bytes", size);
-		EXPECT_NE(NULL, strstr(self->error.text, size < 4 ? "not an ELF file" : "truncated"))
-			TH_LOG("%zu bytes: %s", size, self->error.text);
+		EXPECT_NE(NULL,
+			  strstr(self->error.text, size < 4 ? "not an ELF file" : "truncated"))
+		TH_LOG("%zu bytes: %s", size, self->error.text);
 	}
 }
 
@@ -259,7 +267,8 @@ TEST_F(loader, random_headers)
 		make_file(&self->file);
 		changes = 1 + rand() % 4;
 		for (j = 0; j < changes; j++)
-			((uint8_t *)&self->file)[rand() % headers] = rand() % 3 ? rand() : rand() % 2 * 255;
+			((uint8_t *)&self->file)[rand() % headers] = rand() % 3 ? rand() :
+										  rand() % 2 * 255;
 		if (!load(self, sizeof(self->file), MEMORY)) {
 			accepted++;
 			EXPECT_LE(LGUEST_BOOT_END, self->loaded.lowest);
@@ -311,7 +320,8 @@ TEST(missing_and_odd_files)
 /* ---- The rest of memory ---- */
 TEST(linear_page_tables_name_every_page)
 {
-	static const uint64_t sizes[] = { MIB, MIB + 4096, 4 * MIB, 4 * MIB + 4096, 64 * MIB, 3072ull * MIB };
+	static const uint64_t sizes[] = { MIB,	    MIB + 4096,	  4 * MIB, 4 * MIB + 4096,
+					  64 * MIB, 3072ull * MIB };
 	struct lguest_error error;
 	struct lguest_memory mem;
 	int i;

@@ -59,7 +59,8 @@ int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa)
 {
 	static const struct model_page none;
 	struct model *m = model_of(cpu);
-	const struct model_page *page = gva / MODEL_PAGE <= MODEL_PAGES ? &m->page[gva / MODEL_PAGE] : &none;
+	const struct model_page *page =
+		gva / MODEL_PAGE <= MODEL_PAGES ? &m->page[gva / MODEL_PAGE] : &none;
 	bool ok = page->present && (page->writable || !(access & LG_PF_WRITE)) &&
 		  (page->user || !(access & LG_PF_USER));
 
@@ -69,8 +70,11 @@ int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa)
 		return 0;
 	}
 	cpu->fault = (struct lg_fault){
-		.vector = LG_TRAP_PF, .has_error = true, .gva = gva,
-		.error = (page->present ? LG_PF_PRESENT : 0) | (access & (LG_PF_WRITE | LG_PF_USER)),
+		.vector = LG_TRAP_PF,
+		.has_error = true,
+		.gva = gva,
+		.error = (page->present ? LG_PF_PRESENT : 0) |
+			 (access & (LG_PF_WRITE | LG_PF_USER)),
 	};
 	return -EFAULT;
 }
@@ -89,12 +93,16 @@ static int access_gva(struct lg_cpu *cpu, u64 gva, u8 *bytes, size_t len, u32 ac
 		part = MODEL_PAGE - gva % MODEL_PAGE < len ? MODEL_PAGE - gva % MODEL_PAGE : len;
 		if (guest_pa(cpu, gva, access, &gpa))
 			return -EFAULT;
-		err = write ? lg_write_gpa(cpu, gpa, bytes, part) : lg_read_gpa(cpu, gpa, bytes, part);
+		err = write ? lg_write_gpa(cpu, gpa, bytes, part) :
+			      lg_read_gpa(cpu, gpa, bytes, part);
 		if (err) {
 			/* As mem.c has it for what is not memory. */
 			cpu->fault = (struct lg_fault){
-				.vector = LG_TRAP_PF, .has_error = true, .gva = gva,
-				.error = LG_PF_PRESENT | LG_PF_RSVD | (access & (LG_PF_WRITE | LG_PF_USER)),
+				.vector = LG_TRAP_PF,
+				.has_error = true,
+				.gva = gva,
+				.error = LG_PF_PRESENT | LG_PF_RSVD |
+					 (access & (LG_PF_WRITE | LG_PF_USER)),
 			};
 			return -EFAULT;
 		}
@@ -256,8 +264,8 @@ static bool harmless(u64 desc)
 	if (!desc)
 		return true;
 	/* Code or data, DPL 3, accessed; not conforming; no 64-bit code. */
-	return (access & 0x10) && (access & 0x60) == 0x60 && (access & 1) && (access & 0xc) != 0xc &&
-	       !(desc >> 53 & 1);
+	return (access & 0x10) && (access & 0x60) == 0x60 && (access & 1) &&
+	       (access & 0xc) != 0xc && !(desc >> 53 & 1);
 }
 
 void model_check(struct model *m, enum lg_next next)
@@ -277,7 +285,10 @@ void model_check(struct model *m, enum lg_next next)
 		for (i = LG_SEG_GDT_ENTRIES; i < LG_LDT / 8; i++)
 			CHECK(!m->state.gdt[level][i]);
 		CHECK(!m->state.gdt[level][0]);
-		/* No user code can be executed at kernel level, nor kernel code at user level (see the next). */
+		/*
+		 * No user code can be executed at kernel level, nor kernel code at user level (see
+		 * the next).
+		 */
 	}
 	if (m->dead)
 		return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The surroundings of the virtual processor in plain tests: model.c. A Guest whose memory is MODEL_PAGES
- * pages; linear pages 0 to MODEL_PAGES - 1 and MODEL_DEVICE are what model_page[] says, all others are
- * not there.
+ * The surroundings of the virtual processor in plain tests: model.c. A Guest whose memory is
+ * MODEL_PAGES pages; linear pages 0 to MODEL_PAGES - 1 and MODEL_DEVICE are what model_page[] says,
+ * all others are not there.
  */
 #ifndef LGUEST_TEST_MODEL_H
 #define LGUEST_TEST_MODEL_H
@@ -12,7 +12,10 @@
 #define MODEL_PAGE	4096u
 #define MODEL_PAGES	64u
 #define MODEL_MEMORY	(MODEL_PAGES * MODEL_PAGE)
-/* Linear and Guest-physical address of a page that is no memory: MODEL_WINDOW bytes of it are the Launcher's. */
+/*
+ * Linear and Guest-physical address of a page that is no memory: MODEL_WINDOW bytes of it are the
+ * Launcher's.
+ */
 #define MODEL_DEVICE	(MODEL_PAGES * MODEL_PAGE)
 #define MODEL_WINDOW	0x800u
 #define MODEL_DOORBELL	(MODEL_DEVICE + 0x7fc)
@@ -51,7 +54,10 @@ struct model {
 	u64 random;
 };
 
-/* A vCPU at kernel level, flat segments in its GDT by hypercall, all pages present and writable, user. */
+/*
+ * A vCPU at kernel level, flat segments in its GDT by hypercall, all pages present and writable,
+ * user.
+ */
 void model_start(struct model *m);
 /* The same, at user level. */
 void model_to_user(struct model *m);
@@ -60,9 +66,9 @@ u32 model_read32(struct model *m, u32 gpa);
 void model_write32(struct model *m, u32 gpa, u32 value);
 
 /*
- * Aborts with a message unless what the Host relies on holds: running tables are vetted (S3), CS and SS can be loaded, data
- * segments at user level, too; the log of accesses is inside its bounds; the Launcher is told something if, and only if, it
- * is needed.
+ * Aborts with a message unless what the Host relies on holds: running tables are vetted (S3), CS
+ * and SS can be loaded, data segments at user level, too; the log of accesses is inside its bounds;
+ * the Launcher is told something if, and only if, it is needed.
  */
 void model_check(struct model *m, enum lg_next next);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Emulated data instructions (drivers/lguest/emu_data.c, decode.c) against the processor that this runs
- * on: the same random instruction, with the same registers and the same memory at the same addresses, is
- * run natively in this 32-bit program and emulated, its operand in memory, in a device that answers one
- * access at a time, or in both across a page boundary. Registers, flags, memory, device and the length of
- * the instruction must be the same afterwards.
+ * Emulated data instructions (drivers/lguest/emu_data.c, decode.c) against the processor that this
+ * runs on: the same random instruction, with the same registers and the same memory at the same
+ * addresses, is run natively in this 32-bit program and emulated, its operand in memory, in a
+ * device that answers one access at a time, or in both across a page boundary. Registers, flags,
+ * memory, device and the length of the instruction must be the same afterwards.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,10 @@ struct registers {
 struct registers native;
 u32 native_sp, native_target;
 
-/* Loads registers and flags from `native`, jumps to native_target, and stores them again at native_done. */
+/*
+ * Loads registers and flags from `native`, jumps to native_target, and stores them again at
+ * native_done.
+ */
 void native_run(void);
 extern const u8 native_done[];
 asm(".text\n"
@@ -197,7 +200,10 @@ static u32 random_target(void)
 	}
 }
 
-/* ModRM, SIB and displacement of a random shape; a register is set so that it all comes to `target`. */
+/*
+ * ModRM, SIB and displacement of a random shape; a register is set so that it all comes to
+ * `target`.
+ */
 static void put_modrm(struct insn *insn, u8 digit, u32 target, struct registers *regs)
 {
 	unsigned int mod = rnd() % 3, rm = rnd() % 8, scale = rnd() % 4, index = rnd() % 8, base = rnd() % 8;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Segments (drivers/lguest/segments.c): every descriptor that a Guest can write is vetted (S3) as the
- * table in segments.c says; limits of all kinds of segments; tables in Guest memory and by hypercall, and
- * what of them the processor sees when; LLDT and LTR with every type.
+ * Segments (drivers/lguest/segments.c): every descriptor that a Guest can write is vetted (S3) as
+ * the table in segments.c says; limits of all kinds of segments; tables in Guest memory and by
+ * hypercall, and what of them the processor sees when; LLDT and LTR with every type.
  */
 #include "model.h"
 
@@ -82,7 +82,8 @@ TEST(every_descriptor_is_vetted)
 				break;
 			case AS_IT_IS:
 				/* Accessed, and not conforming. */
-				ASSERT_EQ((was & 8 ? was & ~4u : was) | 1, type) TH_LOG("%#x %d", n, user);
+				ASSERT_EQ((was & 8 ? was & ~4u : was) | 1, type)
+				TH_LOG("%#x %d", n, user);
 				break;
 			case DATA:
 				ASSERT_EQ(1, type) TH_LOG("%#x %d", n, user);
@@ -175,14 +176,27 @@ TEST(limits)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct limit_case *c = &cases[i];
-		const u32 around[] = { 0, 1, c->first - 20, c->first - 1, c->first, c->first + 1, c->last - 19,
-				       c->last - 3, c->last - 1, c->last, c->last + 1, 0xffff, 0x10000,
-				       U32_MAX - 3, U32_MAX };
+		const u32 around[] = { 0,
+				       1,
+				       c->first - 20,
+				       c->first - 1,
+				       c->first,
+				       c->first + 1,
+				       c->last - 19,
+				       c->last - 3,
+				       c->last - 1,
+				       c->last,
+				       c->last + 1,
+				       0xffff,
+				       0x10000,
+				       U32_MAX - 3,
+				       U32_MAX };
 
 		for (j = 0; j < ARRAY_SIZE(around); j++) {
 			for (k = 0; k < ARRAY_SIZE(lens); k++) {
 				u64 end = (u64)around[j] + lens[k] - 1;
-				bool in = c->first <= c->last && around[j] >= c->first && end <= c->last;
+				bool in = c->first <= c->last && around[j] >= c->first &&
+					  end <= c->last;
 
 				ASSERT_EQ(in, lg_desc_in_limit(c->desc, around[j], lens[k]))
 					TH_LOG("case %u offset %#x len %u", i, around[j], lens[k]);
@@ -196,7 +210,8 @@ TEST(accesses_through_registers)
 	u32 linear;
 
 	model_start(&m);
-	lg_segment_set(cpu, 20, with_limit(MODEL_DATA32 & ~LG_DESC_PAGES, 0xff) | 0x123400000ull << 4);
+	lg_segment_set(cpu, 20,
+		       with_limit(MODEL_DATA32 & ~LG_DESC_PAGES, 0xff) | 0x123400000ull << 4);
 	lg_seg_put(cpu, LG_SREG_FS, 20 * 8);
 
 	/* Base and limit. */
@@ -229,8 +244,10 @@ TEST(an_entry_by_hypercall_is_seen_at_once)
 	lg_segment_set(cpu, 0, MODEL_DATA32);
 	ASSERT_EQ(0, running(0, 0));
 	lg_segment_set(cpu, LG_SEG_GDT_ENTRIES - 1, MODEL_DATA32 | MODEL_DPL3);
-	ASSERT_EQ(lg_vet_descriptor(MODEL_DATA32 | MODEL_DPL3, false), running(0, (LG_SEG_GDT_ENTRIES - 1) * 8));
-	ASSERT_EQ(lg_vet_descriptor(MODEL_DATA32 | MODEL_DPL3, true), running(1, (LG_SEG_GDT_ENTRIES - 1) * 8));
+	ASSERT_EQ(lg_vet_descriptor(MODEL_DATA32 | MODEL_DPL3, false),
+		  running(0, (LG_SEG_GDT_ENTRIES - 1) * 8));
+	ASSERT_EQ(lg_vet_descriptor(MODEL_DATA32 | MODEL_DPL3, true),
+		  running(1, (LG_SEG_GDT_ENTRIES - 1) * 8));
 	/* Nobody is using it: gone. */
 	lg_segment_set(cpu, LG_SEG_GDT_ENTRIES - 1, 0);
 	ASSERT_EQ(0, running(0, (LG_SEG_GDT_ENTRIES - 1) * 8));
@@ -371,7 +388,8 @@ TEST(lldt)
 	ASSERT_FALSE(lg_desc_is_code(running(0, 8 + 4)));
 	ASSERT_EQ(0, running(1, 16 + 4));
 	/* The descriptors of the running LDTs are in the switcher's slots. */
-	ASSERT_EQ((u64)(uintptr_t)m.state.ldt[1] & 0xffffff, m.state.gdt[1][LG_LDT / 8] >> 16 & 0xffffff);
+	ASSERT_EQ((u64)(uintptr_t)m.state.ldt[1] & 0xffffff,
+		  m.state.gdt[1][LG_LDT / 8] >> 16 & 0xffffff);
 	ASSERT_EQ((u64)(uintptr_t)m.state.ldt[1] >> 32, m.state.gdt[1][LG_LDT / 8 + 1]);
 	ASSERT_EQ(4095, m.state.gdt[1][LG_LDT / 8] & 0xffff);
 
@@ -415,7 +433,9 @@ TEST(lldt_and_ltr_of_every_type)
 				ASSERT_EQ(vector, cpu->fault.vector);
 				ASSERT_EQ(20 * 8, cpu->fault.error);
 			}
-			vector = type != LG_TYPE_TSS16 && type != LG_TYPE_TSS32 ? LG_TRAP_GP : p ? 0 : LG_TRAP_NP;
+			vector = type != LG_TYPE_TSS16 && type != LG_TYPE_TSS32 ? LG_TRAP_GP :
+				 p						? 0 :
+										  LG_TRAP_NP;
 			ASSERT_EQ(vector ? -EFAULT : 0, lg_seg_load_tr(cpu, 20 * 8 + 2));
 			if (vector) {
 				ASSERT_EQ(vector, cpu->fault.vector);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What drivers/lguest/env.h includes in userspace: as much of struct lg_cpu and struct lg_state as the rooms of the virtual
- * processor touch (names and types are those of lg.h and switcher.h), and the surroundings that model.c makes for them:
- * a small Guest memory, a page map in the place of page tables, two devices, a lg_kill() that notes its sentence.
+ * What drivers/lguest/env.h includes in userspace: as much of struct lg_cpu and struct lg_state as
+ * the rooms of the virtual processor touch (names and types are those of lg.h and switcher.h), and
+ * the surroundings that model.c makes for them: a small Guest memory, a page map in the place of
+ * page tables, two devices, a lg_kill() that notes its sentence.
  */
 #ifndef LGUEST_TEST_CPU_H
 #define LGUEST_TEST_CPU_H
@@ -86,7 +87,8 @@ int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
 int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush);
 int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
 void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);
-__attribute__((format(printf, 2, 3))) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt,
+							   ...);
 void lg_wall_clock(u32 time[2]);
 u64 lg_rdtsc(void);
 void lg_cpuid(u32 reg[4]);

@@ -158,7 +158,8 @@ uint32_t toy_read(struct toy *toy, unsigned int space, uint32_t address, unsigne
 	return access_bus(toy, space, address, size, false, 0);
 }
 
-void toy_write(struct toy *toy, unsigned int space, uint32_t address, unsigned int size, uint32_t value)
+void toy_write(struct toy *toy, unsigned int space, uint32_t address, unsigned int size,
+	       uint32_t value)
 {
 	unsigned int i;
 
@@ -237,7 +238,8 @@ void toy_set_common(struct toy_device *d, unsigned int offset, unsigned int size
 
 static uint8_t add_status(struct toy_device *d, uint8_t bits)
 {
-	toy_set_common(d, VIRTIO_PCI_COMMON_STATUS, 1, toy_common(d, VIRTIO_PCI_COMMON_STATUS, 1) | bits);
+	toy_set_common(d, VIRTIO_PCI_COMMON_STATUS, 1,
+		       toy_common(d, VIRTIO_PCI_COMMON_STATUS, 1) | bits);
 	return toy_common(d, VIRTIO_PCI_COMMON_STATUS, 1);
 }
 
@@ -264,7 +266,8 @@ uint8_t toy_negotiate(struct toy_device *d, uint64_t features)
 	return add_status(d, VIRTIO_CONFIG_S_FEATURES_OK);
 }
 
-void toy_queue_init(struct toy_queue *q, struct toy_device *d, unsigned int index, unsigned int size)
+void toy_queue_init(struct toy_queue *q, struct toy_device *d, unsigned int index,
+		    unsigned int size)
 {
 	uint32_t avail = size * sizeof(*q->desc);
 	uint32_t used = (avail + 6 + 2 * size + 3) & ~3u;

@@ -45,8 +45,10 @@ void *toy_at(struct toy *toy, uint32_t gpa);
 
 /* One access, as the processor makes it: doorbells first, then the bus. */
 uint32_t toy_read(struct toy *toy, unsigned int space, uint32_t address, unsigned int size);
-void toy_write(struct toy *toy, unsigned int space, uint32_t address, unsigned int size, uint32_t value);
-uint32_t toy_config_read(struct toy *toy, unsigned int slot, unsigned int offset, unsigned int size);
+void toy_write(struct toy *toy, unsigned int space, uint32_t address, unsigned int size,
+	       uint32_t value);
+uint32_t toy_config_read(struct toy *toy, unsigned int slot, unsigned int offset,
+			 unsigned int size);
 void toy_config_write(struct toy *toy, unsigned int slot, unsigned int offset, unsigned int size,
 		      uint32_t value);
 
@@ -74,9 +76,11 @@ struct toy_buffer {
 };
 
 /* Finds its capabilities. False if they are not there. */
-bool toy_probe(struct toy_device *device, struct toy *toy, struct virtio *virtio, unsigned int slot);
+bool toy_probe(struct toy_device *device, struct toy *toy, struct virtio *virtio,
+	       unsigned int slot);
 uint32_t toy_common(struct toy_device *device, unsigned int offset, unsigned int size);
-void toy_set_common(struct toy_device *device, unsigned int offset, unsigned int size, uint32_t value);
+void toy_set_common(struct toy_device *device, unsigned int offset, unsigned int size,
+		    uint32_t value);
 /* Reset, and up to FEATURES_OK with these features (VERSION_1 is added); the status then. */
 uint8_t toy_negotiate(struct toy_device *device, uint64_t features);
 uint64_t toy_offered(struct toy_device *device);

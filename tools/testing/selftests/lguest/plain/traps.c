@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Delivery of exceptions and interrupts (drivers/lguest/trap.c), gate by gate against the SDM, vol. 3,
- * chapter 6 and vol. 2, INT n: where the Guest goes on, what lies on its stack, which fault it is instead,
- * and what a fault of that fault becomes.
+ * Delivery of exceptions and interrupts (drivers/lguest/trap.c), gate by gate against the SDM, vol.
+ * 3, chapter 6 and vol. 2, INT n: where the Guest goes on, what lies on its stack, which fault it
+ * is instead, and what a fault of that fault becomes.
  */
 #include "model.h"
 
@@ -512,7 +512,9 @@ TEST(contributory_faults_make_a_double_fault)
 		ASSERT_EQ(GP_HANDLER, frame->ip) TH_LOG("vector %u", benign[i]);
 		ASSERT_EQ(30 * 8 + 1, stacked(0));
 	}
-	/* A vector that means an exception to the processor, as an interrupt or by INT, is benign. */
+	/*
+	 * A vector that means an exception to the processor, as an interrupt or by INT, is benign.
+	 */
 	start(true);
 	set_gate(LG_TRAP_DE, gate(INT32, 3, 30 * 8, HANDLER));
 	ASSERT_EQ(LG_RUN, lg_deliver_int(cpu, LG_TRAP_DE, CODE_AT));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The walk of a Guest's page tables (drivers/lguest/walk.c) against the SDM, vol. 3, chapter 4: every
- * combination of rights at every level in every format, every bit that may be reserved, accessed and
- * dirty, tables outside memory, entries that change under the walk, and random tables against a second
- * walker, which is written down here as the manual tells it, entry by entry.
+ * The walk of a Guest's page tables (drivers/lguest/walk.c) against the SDM, vol. 3, chapter 4:
+ * every combination of rights at every level in every format, every bit that may be reserved,
+ * accessed and dirty, tables outside memory, entries that change under the walk, and random tables
+ * against a second walker, which is written down here as the manual tells it, entry by entry.
  */
 #include <stdlib.h>
 
@@ -155,7 +155,8 @@ static struct lg_paging paging_for(const struct shape *s, bool wp, bool nxe)
 }
 
 /* Is any bit of this present entry reserved? Tables 4-4 to 4-20 of the manual. */
-static bool bad_bits(const struct lg_paging *paging, const struct shape *s, u64 entry, unsigned int level)
+static bool bad_bits(const struct lg_paging *paging, const struct shape *s, u64 entry,
+		     unsigned int level)
 {
 	bool large = level && entry & PS;
 	unsigned int max = paging->phys_bits;
@@ -164,7 +165,10 @@ static bool bad_bits(const struct lg_paging *paging, const struct shape *s, u64 
 		if (!(entry >> bit & 1))
 			continue;
 		if (s->format == LG_FMT_2LEVEL) {
-			/* Only in a 4 MiB page: bit 21, and bits 20:13 beyond MAXPHYADDR (at most 40). */
+			/*
+			 * Only in a 4 MiB page: bit 21, and bits 20:13 beyond MAXPHYADDR (at most
+			 * 40).
+			 */
 			if (large && paging->cr4 & LG_CR4_PSE && bit >= 13 && bit <= 21 &&
 			    (bit == 21 || bit - 13 + 32 >= max))
 				return true;
@@ -201,7 +205,8 @@ static struct outcome page_fault(u32 error)
 }
 
 /* The second walker: reads only. */
-static struct outcome expected(const struct lg_paging *paging, const struct shape *s, u64 gva, u32 access)
+static struct outcome expected(const struct lg_paging *paging, const struct shape *s, u64 gva,
+			       u32 access)
 {
 	bool user = true, writable = true, nx = false, wrong = false;
 	u32 error = access & (LG_PF_WRITE | LG_PF_USER);
@@ -232,7 +237,8 @@ static struct outcome expected(const struct lg_paging *paging, const struct shap
 		user &= !!(entry & U);
 		writable &= !!(entry & W);
 		nx |= !!(entry & NX);
-	} while (level && !(entry & PS && (s->format != LG_FMT_2LEVEL || paging->cr4 & LG_CR4_PSE)));
+	} while (level &&
+		 !(entry & PS && (s->format != LG_FMT_2LEVEL || paging->cr4 & LG_CR4_PSE)));
 
 	if (access & LG_PF_USER) {
 		wrong |= !user;
@@ -247,12 +253,17 @@ static struct outcome expected(const struct lg_paging *paging, const struct shap
 	u64 offset = gva & ((1ull << s->shift[level]) - 1);
 
 	if (s->format == LG_FMT_2LEVEL && level)
-		return (struct outcome){ 0, 0, (entry & 0xffc00000) + (entry >> 13 << 56 >> 24) + offset, level };
-	return (struct outcome){ 0, 0, (entry & 0xffffffffff000 & -(1ull << s->shift[level])) + offset, level };
+		return (struct outcome){ 0, 0,
+					 (entry & 0xffc00000) + (entry >> 13 << 56 >> 24) + offset,
+					 level };
+	return (struct outcome){ 0, 0,
+				 (entry & 0xffffffffff000 & -(1ull << s->shift[level])) + offset,
+				 level };
 }
 
 /* One walk against the second walker; says what differs, or NULL. */
-static const char *compare(const struct lg_paging *paging, const struct shape *s, u64 gva, u32 access)
+static const char *compare(const struct lg_paging *paging, const struct shape *s, u64 gva,
+			   u32 access)
 {
 	struct outcome want = expected(paging, s, gva, access);
 	struct lg_translation t;
@@ -321,7 +332,8 @@ FIXTURE_TEARDOWN(walk)
 
 static u64 rights(unsigned int bits, bool nx)
 {
-	return (bits & 1 ? P : 0) | (bits & 2 ? W : 0) | (bits & 4 ? U : 0) | (bits & 8 && nx ? NX : 0);
+	return (bits & 1 ? P : 0) | (bits & 2 ? W : 0) | (bits & 4 ? U : 0) |
+	       (bits & 8 && nx ? NX : 0);
 }
 
 /* Present, writable, user, no-execute at the leaf and at one level above, for each access. */
@@ -335,22 +347,29 @@ TEST_F(walk, every_right)
 			for (unsigned int high = 0; high < 16; high++)
 				for (unsigned int mode = 0; mode < 4; mode++)
 					for (u32 access = 0; access < 32; access++) {
-						struct lg_paging paging = paging_for(s, mode & 1, mode & 2);
+						struct lg_paging paging =
+							paging_for(s, mode & 1, mode & 2);
 						bool nx = s->size == 8;
 						u64 keep = P | W | U | NX;
 
 						if (access & (LG_PF_PRESENT | LG_PF_RSVD))
 							continue;
 						map(s, leaf);
-						set_entry(s, leaf, (entry_at(s, leaf) & ~keep) | rights(low, nx));
+						set_entry(s, leaf,
+							  (entry_at(s, leaf) & ~keep) |
+								  rights(low, nx));
 						if (above > leaf)
-							set_entry(s, above, (entry_at(s, above) & ~keep) |
-								  rights(high, nx));
+							set_entry(s, above,
+								  (entry_at(s, above) & ~keep) |
+									  rights(high, nx));
 						EXPECT_SAME(&paging, s, GVA, access);
 					}
 }
 
-/* What the table above says must hold here, in plain words: so that two walkers are not wrong together. */
+/*
+ * What the table above says must hold here, in plain words: so that two walkers are not wrong
+ * together.
+ */
 TEST_F(walk, a_few_rights_by_hand)
 {
 	const struct shape *s = self->s;
@@ -596,7 +615,8 @@ TEST(paging_off)
 
 	paging.format = lg_paging_format(paging.cr0, 0, 0);
 	reads = 0;
-	ASSERT_EQ(0, lg_walk(NULL, &paging, 0x1fedcba98, LG_PF_USER | LG_PF_WRITE | LG_PF_FETCH, &t, &fault));
+	ASSERT_EQ(0, lg_walk(NULL, &paging, 0x1fedcba98, LG_PF_USER | LG_PF_WRITE | LG_PF_FETCH, &t,
+			     &fault));
 	EXPECT_EQ(0xfedcba98, t.gpa);
 	EXPECT_EQ(LG_LEAF_NONE, t.leaf);
 	EXPECT_TRUE(t.user && t.writable && !t.nx);
@@ -641,7 +661,9 @@ TEST(each_pdpte_has_its_gib)
 	}
 }
 
-/* Addresses above 4 GiB do not exist for 32-bit formats: the upper half is dropped, also from CR2. */
+/*
+ * Addresses above 4 GiB do not exist for 32-bit formats: the upper half is dropped, also from CR2.
+ */
 TEST(addresses_wrap)
 {
 	for (int i = 0; i < 2; i++) {
@@ -694,7 +716,8 @@ TEST(random_tables)
 	TH_LOG("seed 0x%llx", (unsigned long long)seed);
 	for (unsigned int round = 0; round < 300; round++) {
 		const struct shape *s = &shapes[next_random(&state) % ARRAY_SIZE(shapes)];
-		struct lg_paging paging = paging_for(s, next_random(&state) & 1, next_random(&state) & 1);
+		struct lg_paging paging =
+			paging_for(s, next_random(&state) & 1, next_random(&state) & 1);
 
 		paging.phys_bits = 32 + next_random(&state) % 21;
 		if (s->format == LG_FMT_2LEVEL && next_random(&state) & 1)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz target: all devices of the `lguest` command. The input is a Guest: a row of accesses to PCI, to
- * registers and to memory, of chains with a little sense in them, and of what comes from outside meanwhile.
- * Nothing outside Guest memory is touched (ASan, and a page that nobody may touch), nothing loops.
+ * Fuzz target: all devices of the `lguest` command. The input is a Guest: a row of accesses to PCI,
+ * to registers and to memory, of chains with a little sense in them, and of what comes from outside
+ * meanwhile. Nothing outside Guest memory is touched (ASan, and a page that nobody may touch),
+ * nothing loops.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -103,7 +104,8 @@ static void reset(void)
 		bool port = driver[i].space == LGUEST_SPACE_PORT;
 
 		toy_config_write(&toy, i + 1, PCI_BASE_ADDRESS_0, 4, driver[i].common);
-		toy_config_write(&toy, i + 1, PCI_COMMAND, 2, port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
+		toy_config_write(&toy, i + 1, PCI_COMMAND, 2,
+				 port ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
 		toy_set_common(&driver[i], VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	}
 	while (recv(wire, buffer, sizeof(buffer), MSG_DONTWAIT) >= 0)

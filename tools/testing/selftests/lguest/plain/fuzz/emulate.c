@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz target: the virtual processor as a whole. The input is a Guest that does its worst: registers,
- * descriptors, gates, page rights, code, and a row of events (exceptions, device faults, interrupts,
- * answers of the Launcher, stores to memory), with memory that changes while it is looked at. What must
- * hold after each is in model_check().
+ * Fuzz target: the virtual processor as a whole. The input is a Guest that does its worst:
+ * registers, descriptors, gates, page rights, code, and a row of events (exceptions, device faults,
+ * interrupts, answers of the Launcher, stores to memory), with memory that changes while it is
+ * looked at. What must hold after each is in model_check().
  */
 #include "input.h"
 #include "model.h"
@@ -179,7 +179,8 @@ static enum lg_next event(struct input *in)
 		return LG_RUN;
 	case 12:
 		at = input8(in);
-		model_set_page(&m, at % (MODEL_PAGES + 1) * MODEL_PAGE, what & 0x80, what & 0x40, what & 0x20);
+		model_set_page(&m, at % (MODEL_PAGES + 1) * MODEL_PAGE, what & 0x80, what & 0x40,
+			       what & 0x20);
 		return LG_RUN;
 	case 13:
 		set_registers(in);

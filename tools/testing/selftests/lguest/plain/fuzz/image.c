@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz target: kernel images of every form, up to a Guest's memory. The input is the file; a good header
- * is put in front of it now and then, so that what lies behind is reached. Whatever is accepted is where it
- * says it is.
+ * Fuzz target: kernel images of every form, up to a Guest's memory. The input is the file; a good
+ * header is put in front of it now and then, so that what lies behind is reached. Whatever is
+ * accepted is where it says it is.
  */
 #include <stddef.h>
 
@@ -72,11 +72,20 @@ static size_t put_header(struct input *in, uint8_t *file)
 
 	memset(file, 0, SETUP);
 	*hdr = (struct setup_header){
-		.setup_sects = 1, .boot_flag = 0xaa55, .jump = 0x6aeb, .header = 0x53726448,
-		.version = 0x20f, .loadflags = LOADED_HIGH, .syssize = (payload + 4 + 15) / 16,
-		.initrd_addr_max = 0x7fffffff, .kernel_alignment = 1u << (word & 31),
-		.relocatable_kernel = word >> 5 & 1, .cmdline_size = 2047,
-		.payload_length = payload + 4, .pref_address = 0x100000, .init_size = init_size % MEMORY,
+		.setup_sects = 1,
+		.boot_flag = 0xaa55,
+		.jump = 0x6aeb,
+		.header = 0x53726448,
+		.version = 0x20f,
+		.loadflags = LOADED_HIGH,
+		.syssize = (payload + 4 + 15) / 16,
+		.initrd_addr_max = 0x7fffffff,
+		.kernel_alignment = 1u << (word & 31),
+		.relocatable_kernel = word >> 5 & 1,
+		.cmdline_size = 2047,
+		.payload_length = payload + 4,
+		.pref_address = 0x100000,
+		.init_size = init_size % MEMORY,
 	};
 	input_bytes(in, file + SETUP, payload);
 	/* The size when unpacked. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a fuzz target reads its decisions from: the fuzzer's bytes, from the first on; zeros when they have come to an end.
+ * What a fuzz target reads its decisions from: the fuzzer's bytes, from the first on; zeros when
+ * they have come to an end.
  */
 #ifndef LGUEST_FUZZ_INPUT_H
 #define LGUEST_FUZZ_INPUT_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz target: descriptor tables of every sort, loaded and changed in any order, while segment registers
- * hold what they hold. Whatever the Guest does, the running tables are vetted (S3), and what was loaded at
- * a level can be loaded there again.
+ * Fuzz target: descriptor tables of every sort, loaded and changed in any order, while segment
+ * registers hold what they hold. Whatever the Guest does, the running tables are vetted (S3), and
+ * what was loaded at a level can be loaded there again.
  */
 #include "input.h"
 #include "model.h"
@@ -51,7 +51,8 @@ static void event(struct input *in)
 		lg_segment_set(cpu, input16(in) % LG_SEG_GDT_ENTRIES, input64(in));
 		break;
 	case 1:
-		lg_segment_set(cpu, input8(in) % 32, input64(in) | LG_DESC_SEGMENT | LG_DESC_PRESENT);
+		lg_segment_set(cpu, input8(in) % 32,
+			       input64(in) | LG_DESC_SEGMENT | LG_DESC_PRESENT);
 		break;
 	case 2:
 		at = input32(in);
@@ -60,7 +61,8 @@ static void event(struct input *in)
 	case 3:
 		/* An LDT in memory, and its descriptor. */
 		at = input32(in) % MODEL_MEMORY;
-		lg_segment_set(cpu, 17, (u64)input16(in) | (u64)(at & 0xffffff) << 16 | 0x82ull << 40);
+		lg_segment_set(cpu, 17,
+			       (u64)input16(in) | (u64)(at & 0xffffff) << 16 | 0x82ull << 40);
 		lg_seg_load_ldt(cpu, 17 * 8);
 		break;
 	case 4:
@@ -103,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	for (i = 0; i < EVENTS && in.left; i++) {
 		event(&in);
 		model_check(&m, LG_RUN);
-		lg_seg_linear(cpu, input8(&in) % LG_SREGS, input32(&in), 1 + input8(&in) % 20, input8(&in), &linear);
+		lg_seg_linear(cpu, input8(&in) % LG_SREGS, input32(&in), 1 + input8(&in) % 20,
+			      input8(&in), &linear);
 	}
 	return 0;
 }

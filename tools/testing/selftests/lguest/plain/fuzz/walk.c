@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz target: the page walk (drivers/lguest/walk.c) over page tables that are the input. It ends, stays
- * inside memory, changes nothing but accessed and dirty bits, gives an error code that is one, and says the
- * same when it is asked again.
+ * Fuzz target: the page walk (drivers/lguest/walk.c) over page tables that are the input. It ends,
+ * stays inside memory, changes nothing but accessed and dirty bits, gives an error code that is
+ * one, and says the same when it is asked again.
  */
 #include "input.h"
 #include "walk.h"
@@ -53,7 +53,8 @@ static void fill(struct input *in, unsigned int size)
 		at = input32(in) % MEMORY / size * size;
 		entry = input64(in);
 		if (entry & 0x800)
-			entry = (entry & 0xfff) | (entry >> 12) % PAGES * PAGE | (entry & LG_PTE_NX);
+			entry = (entry & 0xfff) | (entry >> 12) % PAGES * PAGE |
+				(entry & LG_PTE_NX);
 		memcpy(memory + at, &entry, size);
 	}
 	memcpy(before, memory, sizeof(memory));
