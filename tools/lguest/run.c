@@ -52,6 +52,8 @@ static const char usage[] =
 	"  -d, --disk FILE[,ro]   a disk: a file or a block device; again for more\n"
 	"  -n, --network HOW      a network card: tap=NAME, passt or none; again\n"
 	"                         for more\n"
+	"      --console FILE     a further console (hvc1, ...), which appends to a\n"
+	"                         file; again for more\n"
 	"      --rng              an entropy source\n"
 	"      --pci-bar SPACE    devices' registers: memory or io\n"
 	"      --unpack WHO       who unpacks a bzImage: launcher or guest\n"
@@ -70,6 +72,8 @@ struct options {
 	unsigned int disks;
 	const char *network[DEVICES_MAX];
 	unsigned int networks;
+	const char *console[DEVICES_MAX];
+	unsigned int consoles;
 	bool rng;
 	unsigned int bar; /* LGUEST_SPACE_* */
 	char name[CONTROL_NAME_MAX];
@@ -81,6 +85,7 @@ enum {
 	OPT_NO_REBOOT,
 	OPT_NO_SANDBOX,
 	OPT_RNG,
+	OPT_CONSOLE,
 	OPT_PCI_BAR,
 	OPT_NAME
 };
@@ -93,6 +98,7 @@ static const struct option long_options[] = {
 	{ "unpack", required_argument, NULL, OPT_UNPACK },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "network", required_argument, NULL, 'n' },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "pci-bar", required_argument, NULL, OPT_PCI_BAR },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -191,6 +197,11 @@ static int parse(int argc, char **argv, struct options *options)
 					"'%s' is no network; tap=NAME, passt and none are",
 					optarg);
 			options->network[options->networks++] = optarg;
+			break;
+		case OPT_CONSOLE:
+			if (options->consoles == DEVICES_MAX)
+				return verb_misused("too many consoles");
+			options->console[options->consoles++] = optarg;
 			break;
 		case OPT_RNG:
 			options->rng = true;
@@ -318,6 +329,8 @@ static int create_devices(const struct options *options,
 	unsigned int n = 0, i;
 
 	devices[n++] = console_create(error);
+	for (i = 0; devices[n - 1] && i < options->consoles; i++)
+		devices[n++] = console_create_file(options->console[i], error);
 	for (i = 0; devices[n - 1] && i < options->disks; i++)
 		devices[n++] = create_disk(options->disk[i], error);
 	for (i = 0; devices[n - 1] && i < options->networks; i++)
@@ -346,7 +359,7 @@ static int connect_devices(const struct options *options,
 
 static int run_guest(const struct options *options, bool progress)
 {
-	struct virtio *devices[2 * DEVICES_MAX + 2];
+	struct virtio *devices[3 * DEVICES_MAX + 2];
 	struct lguest_error error;
 	struct machine machine;
 	enum machine_end end;

@@ -49,12 +49,17 @@ void terminal_restore(void)
 
 void terminal_write(const void *bytes, size_t count)
 {
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	terminal_write_to(STDOUT_FILENO, bytes, count);
+}
+
+void terminal_write_to(int fd, const void *bytes, size_t count)
+{
+	struct pollfd out = { .fd = fd, .events = POLLOUT };
 	const char *next = bytes;
 
 	pthread_mutex_lock(&output);
 	while (count) {
-		ssize_t done = write(STDOUT_FILENO, next, count);
+		ssize_t done = write(fd, next, count);
 
 		if (done >= 0) {
 			next += done;

@@ -33,6 +33,8 @@ void terminal_restore(void);
  * Any thread.
  */
 void terminal_write(const void *bytes, size_t count);
+/* The same for another file. */
+void terminal_write_to(int fd, const void *bytes, size_t count);
 
 /* Before terminal_start(). Input goes to the first one that listens. */
 void terminal_add_input(struct terminal_input *input);

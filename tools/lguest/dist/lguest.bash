@@ -12,7 +12,7 @@ _lguest()
 		return
 	fi
 	case $verb:$prev in
-	run:-k | run:--kernel | run:-i | run:--initrd | run:-d | run:--disk)
+	run:-k | run:--kernel | run:-i | run:--initrd | run:-d | run:--disk | run:--console)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The console (virtio 1.1, 5.3): hvc0 in Linux, its other end the terminal. What
- * is typed waits in a small buffer until the Guest has given one of its own.
+ * The console (virtio 1.1, 5.3): hvc0 in Linux, its other end the terminal. What is typed waits in
+ * a small buffer until the Guest has given one of its own. Further consoles (hvc1, ...) only take
+ * what the Guest writes, each to a file.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -17,6 +21,7 @@ enum { RX, TX, QUEUES };
 
 static struct console {
 	struct virtio device;
+	int output;			/* of a further console; the terminal has its own way */
 	struct terminal_input input;
 	/* device.lock: what was typed, the oldest first. */
 	uint8_t typed[1024];
@@ -42,6 +47,14 @@ static void receive(struct console *c)
 		terminal_room();
 }
 
+static void put(const struct console *c, const void *bytes, size_t count)
+{
+	if (c == &console)
+		terminal_write(bytes, count);
+	else
+		terminal_write_to(c->output, bytes, count);
+}
+
 static void transmit(struct console *c)
 {
 	struct queue *queue = &c->device.queue[TX];
@@ -50,8 +63,7 @@ static void transmit(struct console *c)
 
 	while (queue_pop(queue, &chain)) {
 		for (i = 0; i < chain.readable; i++)
-			terminal_write(chain.iov[i].iov_base,
-				       chain.iov[i].iov_len);
+			put(c, chain.iov[i].iov_base, chain.iov[i].iov_len);
 		queue_push(queue, chain.head, 0);
 	}
 	virtio_pushed(&c->device, TX);
@@ -91,10 +103,11 @@ static void start(struct virtio *device)
 static void write_config(struct virtio *device, unsigned int offset,
 			 unsigned int size, uint32_t value)
 {
+	struct console *c = container_of(device, struct console, device);
 	uint8_t byte = value;
 
 	if (offset == offsetof(struct virtio_console_config, emerg_wr))
-		terminal_write(&byte, 1);
+		put(c, &byte, 1);
 }
 
 static const struct virtio_kind kind = {
@@ -152,5 +165,26 @@ struct virtio *console_create(struct lguest_error *error)
 					    .room = room,
 					    .take = take };
 	terminal_add_input(&c->input);
+	return &c->device;
+}
+
+struct virtio *console_create_file(const char *name, struct lguest_error *error)
+{
+	struct console *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		lguest_fail(error, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	c->output = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (c->output < 0) {
+		lguest_fail(error, "%s: %s", name, strerror(errno));
+		free(c);
+		return NULL;
+	}
+	c->device.kind = &kind;
+	c->device.fd = -1;
+	c->device.features = 1ull << VIRTIO_CONSOLE_F_EMERG_WRITE;
+	c->device.config_size = sizeof(struct virtio_console_config);
 	return &c->device;
 }

@@ -11,6 +11,8 @@
 
 /* The terminal, as hvc0. There is one. */
 struct virtio *console_create(struct lguest_error *error);
+/* A further console, whose output is appended to a file. */
+struct virtio *console_create_file(const char *name, struct lguest_error *error);
 /* The terminal has changed its size; from a signal handler too. */
 void console_resized(void);
 
