@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The process that keeps a Guest's: see keeper.h. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "keeper.h"
+#include "terminal.h"
+#include "verb.h"
+
+struct keeper {
+	const struct options *options;
+	keeper_hold *hold;
+	int control; /* socket for commands */
+	int signals; /* signalfd */
+	sigset_t before; /* the mask that the second process gets */
+	pid_t second;
+	int stopping; /* who waits for the end; -1 */
+};
+
+static void done(int client)
+{
+	send(client, "done", 4, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(client);
+}
+
+static void obey(struct keeper *k)
+{
+	char command[CONTROL_COMMAND_MAX];
+	int client = control_accept(k->control, command);
+
+	if (client < 0)
+		return;
+	if (!strcmp(command, "stop")) {
+		kill(k->second, SIGTERM);
+		if (k->stopping < 0) {
+			k->stopping = client;
+			return;
+		}
+	} else if (!strcmp(command, "pause")) {
+		kill(k->second, SIGNAL_PAUSE);
+	} else if (!strcmp(command, "resume")) {
+		kill(k->second, SIGNAL_RESUME);
+	}
+	done(client);
+}
+
+/* True when the second process has ended, with its wait status. */
+static bool handle_signal(struct keeper *k, int *status)
+{
+	struct signalfd_siginfo info;
+
+	if (read(k->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGCHLD)
+		return waitpid(k->second, status, WNOHANG) == k->second;
+	kill(k->second, info.ssi_signo);
+	return false;
+}
+
+static int wait_for_second(struct keeper *k)
+{
+	struct pollfd fds[] = {
+		{ .fd = k->signals, .events = POLLIN },
+		{ .fd = k->control, .events = POLLIN },
+	};
+	int status;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents && handle_signal(k, &status))
+			break;
+		if (fds[1].revents)
+			obey(k);
+	}
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	terminal_restore();
+	if (WTERMSIG(status) == SIGSYS)
+		return verb_fail(
+			STATUS_FAILED,
+			"the sandbox ended the guest: a fault in lguest; --no-sandbox goes without");
+	return verb_fail(STATUS_FAILED, "the guest's process was killed: %s",
+			 strsignal(WTERMSIG(status)));
+}
+
+static int run_once(struct keeper *k, bool progress)
+{
+	pid_t first = getpid();
+
+	k->second = fork();
+	if (k->second < 0)
+		return verb_fail(STATUS_FAILED, "fork: %s", strerror(errno));
+	if (!k->second) {
+		/* It ends when the first one is gone, however that came. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != first)
+			_exit(STATUS_FAILED);
+		close(k->control);
+		close(k->signals);
+		exit(k->hold(k->options, &k->before, progress));
+	}
+	return wait_for_second(k);
+}
+
+int keeper_run(const struct options *options, keeper_hold *hold)
+{
+	struct keeper k = { .options = options, .hold = hold, .stopping = -1 };
+	struct lguest_error error;
+	sigset_t signals;
+	int status;
+
+	k.control = control_listen(options->name, &error);
+	if (k.control < 0)
+		return verb_fail(STATUS_USAGE, "%s", error.text);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, &k.before);
+	k.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	terminal_remember();
+	status = run_once(&k, isatty(STDERR_FILENO));
+	while (status == STATUS_RESTART && !options->no_reboot && k.stopping < 0)
+		status = run_once(&k, false);
+	if (k.stopping >= 0)
+		done(k.stopping);
+	return status == STATUS_RESTART ? STATUS_OK : status;
+}

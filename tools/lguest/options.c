@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The words behind `lguest run`: see options.h. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/device.h"
+#include "options.h"
+#include "verb.h"
+
+#define MEMORY_DEFAULT (256ull << 20)
+
+const char options_usage[] =
+	"usage: lguest run -k KERNEL [OPTION]...\n"
+	"\n"
+	"Runs a guest, with this terminal as its console; ^A x ends it.\n"
+	"\n"
+	"  -k, --kernel FILE      vmlinux (32-bit ELF) or bzImage\n"
+	"  -i, --initrd FILE      its initial RAM disk\n"
+	"  -p, --params 'A B=C'   its command line; may be given again\n"
+	"  -m, --mem SIZE         its memory, in MiB or with K, M or G (256M)\n"
+	"  -d, --disk FILE[,ro]   a disk: a file or a block device; again for more\n"
+	"  -n, --network HOW      a network card: tap=NAME, passt or none; again\n"
+	"                         for more\n"
+	"      --console FILE     a further console (hvc1, ...), which appends to a\n"
+	"                         file; again for more\n"
+	"      --rng              an entropy source\n"
+	"      --pci-bar SPACE    devices' registers: memory or io\n"
+	"      --unpack WHO       who unpacks a bzImage: launcher or guest\n"
+	"      --name NAME        what it is called; no other guest may be\n"
+	"      --no-reboot        end where the guest would restart\n"
+	"      --no-sandbox       keep all rights while the guest runs\n"
+	"\n"
+	"Exit status: 0 the guest powered off or was stopped, 1 it crashed,\n"
+	"2 wrong arguments or files, 3 this program or the host failed.\n";
+
+/* Options without a letter. */
+enum {
+	OPT_UNPACK = 256,
+	OPT_NO_REBOOT,
+	OPT_NO_SANDBOX,
+	OPT_RNG,
+	OPT_CONSOLE,
+	OPT_PCI_BAR,
+	OPT_NAME,
+};
+
+static const struct option long_options[] = {
+	{ "kernel", required_argument, NULL, 'k' },
+	{ "initrd", required_argument, NULL, 'i' },
+	{ "params", required_argument, NULL, 'p' },
+	{ "mem", required_argument, NULL, 'm' },
+	{ "unpack", required_argument, NULL, OPT_UNPACK },
+	{ "disk", required_argument, NULL, 'd' },
+	{ "network", required_argument, NULL, 'n' },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "pci-bar", required_argument, NULL, OPT_PCI_BAR },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{},
+};
+
+/* 64, 64M, 65536K, 1G: bytes, or 0 if it is none of these. */
+static uint64_t parse_size(const char *text)
+{
+	unsigned int shift = 20;
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-')
+		return 0;
+	switch (*end) {
+	case 'G':
+	case 'g':
+		shift = 30;
+		end++;
+		break;
+	case 'M':
+	case 'm':
+		end++;
+		break;
+	case 'K':
+	case 'k':
+		shift = 10;
+		end++;
+		break;
+	}
+	if (*end || number > UINT64_MAX >> shift)
+		return 0;
+	return number << shift;
+}
+
+static void add_params(struct options *options, const char *more)
+{
+	size_t used = strlen(options->cmdline);
+
+	snprintf(options->cmdline + used, sizeof(options->cmdline) - used, "%s%s", used ? " " : "",
+		 more);
+}
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+	int c;
+
+	*options = (struct options){ .memory = MEMORY_DEFAULT };
+	options->files.cmdline = options->cmdline;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":k:i:p:m:d:n:", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'k':
+			options->files.kernel = optarg;
+			break;
+		case 'i':
+			options->files.initrd = optarg;
+			break;
+		case 'p':
+			add_params(options, optarg);
+			break;
+		case 'm':
+			options->memory = parse_size(optarg);
+			if (!options->memory)
+				return verb_misused("'%s' is no size of memory", optarg);
+			break;
+		case OPT_UNPACK:
+			if (!strcmp(optarg, "guest"))
+				options->files.unpack = UNPACK_GUEST;
+			else if (strcmp(optarg, "launcher"))
+				return verb_misused(
+					"'%s' unpacks nothing; 'launcher' and 'guest' do", optarg);
+			break;
+		case 'd':
+			if (options->disks == DEVICES_MAX)
+				return verb_misused("too many disks; %u are possible", DEVICES_MAX);
+			options->disk[options->disks++] = optarg;
+			break;
+		case 'n':
+			if (!strcmp(optarg, "none"))
+				break;
+			if (options->networks == DEVICES_MAX)
+				return verb_misused("too many network cards; %u are possible", DEVICES_MAX);
+			if (strcmp(optarg, "passt") && strncmp(optarg, "tap=", 4))
+				return verb_misused(
+					"'%s' is no network; tap=NAME, passt and none are", optarg);
+			options->network[options->networks++] = optarg;
+			break;
+		case OPT_CONSOLE:
+			if (options->consoles == DEVICES_MAX)
+				return verb_misused("too many consoles");
+			options->console[options->consoles++] = optarg;
+			break;
+		case OPT_RNG:
+			options->rng = true;
+			break;
+		case OPT_PCI_BAR:
+			if (!strcmp(optarg, "io"))
+				options->bar = LGUEST_SPACE_PORT;
+			else if (strcmp(optarg, "memory"))
+				return verb_misused("'%s' is no space for a BAR; memory and io are",
+						    optarg);
+			break;
+		case OPT_NAME:
+			if (!control_name_ok(optarg))
+				return verb_misused(
+					"'%s' is no name: up to %u letters, digits, '.', '_' and '-'",
+					optarg, CONTROL_NAME_MAX - 1);
+			strcpy(options->name, optarg);
+			break;
+		case OPT_NO_REBOOT:
+			options->no_reboot = true;
+			break;
+		case OPT_NO_SANDBOX:
+			options->no_sandbox = true;
+			break;
+		case ':':
+			return verb_misused("'%s' wants a value", argv[optind - 1]);
+		default:
+			return verb_misused("'%s': no such option", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return verb_misused("'%s': no arguments without an option", argv[optind]);
+	if (!options->files.kernel)
+		return verb_misused("which kernel? -k FILE");
+	if (!*options->name)
+		snprintf(options->name, sizeof(options->name), "guest-%d", getpid());
+	return STATUS_OK;
+}
