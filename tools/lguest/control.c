@@ -33,8 +33,7 @@ static socklen_t make_address(struct sockaddr_un *address, const char *name)
 
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	len = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1,
-		       "lguest/%s", name);
+	len = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "lguest/%s", name);
 	return offsetof(struct sockaddr_un, sun_path) + 1 + len;
 }
 
@@ -42,16 +41,17 @@ int control_listen(const char *name, struct lguest_error *error)
 {
 	struct sockaddr_un address;
 	socklen_t len = make_address(&address, name);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return lguest_fail(error, "socket: %s", strerror(errno));
 	if (!bind(fd, (struct sockaddr *)&address, len) && !listen(fd, 4))
 		return fd;
-	lguest_fail(error, "--name %s: %s", name,
-		    errno == EADDRINUSE ? "a guest of that name is running" :
-					  strerror(errno));
+	lguest_fail(
+		error, "--name %s: %s", name,
+		errno == EADDRINUSE ?
+			"a guest of that name is running; choose another name, or stop that one" :
+			strerror(errno));
 	close(fd);
 	return -1;
 }
@@ -91,15 +91,14 @@ static int ask(const char *name, const char *command)
 	if (fd < 0)
 		return verb_fail(STATUS_FAILED, "socket: %s", strerror(errno));
 	if (connect(fd, (struct sockaddr *)&address, len)) {
-		status = verb_fail(STATUS_USAGE, "%s: %s", name,
-				   errno == ECONNREFUSED ?
-					   "no guest of that name is running" :
-					   strerror(errno));
+		status = verb_fail(
+			STATUS_USAGE, "%s: %s", name,
+			errno == ECONNREFUSED ?
+				"no guest of that name is running; 'lguest list' has those that are" :
+				strerror(errno));
 	} else if (send(fd, command, strlen(command), MSG_NOSIGNAL) < 0 ||
-		   recv(fd, answer, sizeof(answer) - 1, 0) <= 0 ||
-		   strcmp(answer, "done")) {
-		status = verb_fail(STATUS_FAILED,
-				   "%s: it belongs to another user, or ended",
+		   recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strcmp(answer, "done")) {
+		status = verb_fail(STATUS_FAILED, "%s: it belongs to another user, or has ended",
 				   name);
 	}
 	close(fd);
@@ -115,8 +114,7 @@ int control_verb(int argc, char **argv, const char *command)
 	for (i = 1; i < argc; i++) {
 		int one = control_name_ok(argv[i]) ?
 				  ask(argv[i], command) :
-				  verb_misused("'%s' is no name of a guest",
-					       argv[i]);
+				  verb_misused("'%s' is no name of a guest", argv[i]);
 
 		if (one > status)
 			status = one;

@@ -47,15 +47,12 @@ static int open_failed(int err, struct lguest_error *error)
 	case -ENXIO:
 	case -ENODEV:
 		lguest_fail(error,
-			    LGUEST_DEVICE
-			    ": %s; is the module loaded? Try 'modprobe lguest'",
+			    LGUEST_DEVICE ": %s; is the module loaded? Try 'modprobe lguest'",
 			    strerror(-err));
 		break;
 	case -EACCES:
 	case -EPERM:
-		lguest_fail(error,
-			    LGUEST_DEVICE
-			    ": %s; join the group lguest, or ask its owner",
+		lguest_fail(error, LGUEST_DEVICE ": %s; join the group lguest, or ask its owner",
 			    strerror(-err));
 		break;
 	default:
@@ -64,23 +61,19 @@ static int open_failed(int err, struct lguest_error *error)
 	return STATUS_FAILED;
 }
 
-int machine_create(struct machine *machine, uint64_t memory,
-		   const struct kernel_files *files, bool progress,
-		   struct lguest_error *error)
+int machine_create(struct machine *machine, uint64_t memory, const struct kernel_files *files,
+		   bool progress, struct lguest_error *error)
 {
 	struct kernel_start start;
 	int err;
 
 	memset(machine, 0, sizeof(*machine));
 	if (memory < MEMORY_MIN || memory > MEMORY_MAX) {
-		lguest_fail(error,
-			    "%llu MiB of memory; %llu to %llu are possible",
-			    (unsigned long long)memory >> 20, MEMORY_MIN >> 20,
-			    MEMORY_MAX >> 20);
+		lguest_fail(error, "%llu MiB of memory; %llu to %llu are possible",
+			    (unsigned long long)memory >> 20, MEMORY_MIN >> 20, MEMORY_MAX >> 20);
 		return STATUS_USAGE;
 	}
-	if (lguest_memory_map(&machine->memory, memory, LGUEST_MEMORY_ANONYMOUS,
-			      error))
+	if (lguest_memory_map(&machine->memory, memory, LGUEST_MEMORY_ANONYMOUS, error))
 		return STATUS_FAILED;
 	/* The files first: what is wrong with them needs no Host to be told. */
 	if (kernel_load(files, &machine->memory, progress, &start, error))
@@ -91,13 +84,11 @@ int machine_create(struct machine *machine, uint64_t memory,
 	if (machine->bus.guest < 0)
 		return open_failed(machine->bus.guest, error);
 	err = lguest_initialize(machine->bus.guest, machine->memory.base,
-				machine->memory.size / LGUEST_PAGE_SIZE,
-				start.pgdir, start.entry);
+				machine->memory.size / LGUEST_PAGE_SIZE, start.pgdir, start.entry);
 	if (!err)
-		err = lguest_set_reg(machine->bus.guest, LGUEST_REG_SI,
-				     LGUEST_BOOT_PARAMS);
+		err = lguest_set_reg(machine->bus.guest, LGUEST_REG_SI, LGUEST_BOOT_PARAMS);
 	if (err) {
-		lguest_fail(error, "the host refused the guest: %s",
+		lguest_fail(error, "the host refused the guest: %s; 'dmesg' may say more",
 			    strerror(-err));
 		return STATUS_FAILED;
 	}
@@ -138,8 +129,7 @@ static bool interrupted(struct machine *machine)
 	return stop;
 }
 
-static enum machine_end shut_down(const struct machine *machine,
-				  struct lguest_error *error)
+static enum machine_end shut_down(const struct machine *machine, struct lguest_error *error)
 {
 	switch (machine->exit.value) {
 	case LGUEST_SHUTDOWN_POWEROFF:
@@ -152,8 +142,7 @@ static enum machine_end shut_down(const struct machine *machine,
 	}
 }
 
-enum machine_end machine_run(struct machine *machine,
-			     struct lguest_error *error)
+enum machine_end machine_run(struct machine *machine, struct lguest_error *error)
 {
 	int err;
 
@@ -162,8 +151,7 @@ enum machine_end machine_run(struct machine *machine,
 		if (err == -EINTR)
 			continue;
 		if (err) {
-			lguest_fail(error, "running the guest: %s",
-				    strerror(-err));
+			lguest_fail(error, "running the guest: %s", strerror(-err));
 			return END_FAILED;
 		}
 
@@ -175,24 +163,21 @@ enum machine_end machine_run(struct machine *machine,
 		case LGUEST_EXIT_PORT:
 			err = bus_access(&machine->bus, &machine->exit);
 			if (err) {
-				lguest_fail(error, "answering the guest: %s",
-					    strerror(-err));
+				lguest_fail(error, "answering the guest: %s", strerror(-err));
 				return END_FAILED;
 			}
 			break;
 		case LGUEST_EXIT_SHUTDOWN:
 			return shut_down(machine, error);
 		case LGUEST_EXIT_DEATH:
-			lguest_fail(error, "the guest was ended: %s",
-				    machine->exit.text);
+			lguest_fail(error, "the guest was ended: %s", machine->exit.text);
 			return END_CRASHED;
 		case LGUEST_EXIT_BREAK:
 			if (interrupted(machine))
 				return END_STOPPED;
 			break;
 		default:
-			lguest_fail(error,
-				    "the host says %u, which is not known here",
+			lguest_fail(error, "the host says %u, which is not known here",
 				    machine->exit.reason);
 			return END_FAILED;
 		}

@@ -68,8 +68,7 @@ static ssize_t from_gzip(struct job *job)
 
 static ssize_t from_bzip2(struct job *job)
 {
-	bz_stream z = { .next_out = (char *)job->out,
-			.avail_out = job->out_size };
+	bz_stream z = { .next_out = (char *)job->out, .avail_out = job->out_size };
 	int ret = BZ_OK;
 
 	if (BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
@@ -176,9 +175,8 @@ static ssize_t from_lz4(struct job *job)
 		if (!block || block > job->in_size || block > LZ4_BLOCK * 2)
 			return -1;
 		next_chunk(job);
-		ret = LZ4_decompress_safe(
-			(const char *)job->in, (char *)job->out + made, block,
-			min(job->out_size - made, (size_t)LZ4_BLOCK));
+		ret = LZ4_decompress_safe((const char *)job->in, (char *)job->out + made, block,
+					  min(job->out_size - made, (size_t)LZ4_BLOCK));
 		if (ret < 0)
 			return -1;
 		made += ret;
@@ -208,8 +206,7 @@ static const struct format *find_format(const struct lguest_image *packed)
 	/* The four bytes of the size belong to no format. */
 	for (i = 0; i < ARRAY_SIZE(formats); i++)
 		if (packed->size > formats[i].magic_size + 4u &&
-		    !memcmp(packed->data, formats[i].magic,
-			    formats[i].magic_size))
+		    !memcmp(packed->data, formats[i].magic, formats[i].magic_size))
 			return &formats[i];
 	return NULL;
 }
@@ -221,9 +218,8 @@ const char *unpack_format(const struct lguest_image *packed)
 	return format ? format->name : NULL;
 }
 
-int unpack(const struct lguest_image *packed, size_t limit,
-	   struct lguest_image *unpacked, unpack_progress progress,
-	   struct lguest_error *error)
+int unpack(const struct lguest_image *packed, size_t limit, struct lguest_image *unpacked,
+	   unpack_progress progress, struct lguest_error *error)
 {
 	const struct format *format = find_format(packed);
 	const char *name = packed->name;
@@ -236,32 +232,25 @@ int unpack(const struct lguest_image *packed, size_t limit,
 	ssize_t made;
 
 	if (!format)
-		return lguest_fail(
-			error,
-			"%s: its payload is packed in no way that is known here",
-			name);
+		return lguest_fail(error, "%s: its payload is packed in no way that is known here",
+				   name);
 	job.out_size = le32(job.in + job.in_size - 4);
 	if (!job.out_size || job.out_size > limit)
-		return lguest_fail(
-			error,
-			"%s: %zu bytes when unpacked; at most %zu are possible",
-			name, job.out_size, limit);
+		return lguest_fail(error, "%s: %zu bytes when unpacked; at most %zu are possible",
+				   name, job.out_size, limit);
 	job.out = mmap(NULL, job.out_size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (job.out == MAP_FAILED)
-		return lguest_fail(error, "%s: no memory to unpack %zu bytes",
-				   name, job.out_size);
+		return lguest_fail(error, "%s: no memory to unpack %zu bytes", name, job.out_size);
 
 	made = format->unpack(&job);
 	if (progress)
 		progress(job.in_all, job.in_all);
 	if (made != (ssize_t)job.out_size) {
 		munmap(job.out, job.out_size);
-		return lguest_fail(error, "%s: its payload (%s) is damaged",
+		return lguest_fail(error, "%s: its payload (%s) is damaged; copy the file anew",
 				   name, format->name);
 	}
-	*unpacked = (struct lguest_image){ .name = name,
-					   .data = job.out,
-					   .size = job.out_size };
+	*unpacked = (struct lguest_image){ .name = name, .data = job.out, .size = job.out_size };
 	return 0;
 }

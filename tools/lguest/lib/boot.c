@@ -61,7 +61,7 @@ int lguest_boot_params(const struct lguest_memory *mem, const struct lguest_boot
 		return lguest_fail(error, "%llu bytes of memory do not hold the boot parameters",
 				   (unsigned long long)mem->size);
 	if (len > max)
-		return lguest_fail(error, "a command line of %zu bytes; this kernel takes %zu",
+		return lguest_fail(error, "a command line of %zu bytes; this kernel takes %zu; shorten it (-p)",
 				   len - 1, max - 1);
 
 	memset(params, 0, sizeof(*params));
@@ -110,7 +110,7 @@ int64_t lguest_place_initrd(const struct lguest_memory *mem, const struct setup_
 	if (top < LGUEST_BOOT_END || size > top - LGUEST_BOOT_END)
 		return lguest_fail(
 			error,
-			"%s: an initrd of %llu KiB does not fit into %llu KiB of guest memory",
+			"%s: an initrd of %llu KiB does not fit into %llu KiB of guest memory; give it more (-m)",
 			name, (unsigned long long)size >> 10, (unsigned long long)top >> 10);
 	return (top - size) & -(uint64_t)LGUEST_PAGE_SIZE;
 }

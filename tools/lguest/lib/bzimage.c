@@ -43,7 +43,7 @@ int lguest_bzimage_parse(const struct lguest_image *image, struct lguest_bzimage
 	if (end > HEADER_START + sizeof(*hdr))
 		end = HEADER_START + sizeof(*hdr);
 	if (end > image->size)
-		return lguest_fail(error, "%s: truncated: %zu bytes do not hold the setup header",
+		return lguest_fail(error, "%s: truncated: %zu bytes do not hold the setup header; copy it anew",
 				   name, image->size);
 	memcpy(hdr, data + HEADER_START, end - HEADER_START);
 
@@ -52,7 +52,7 @@ int lguest_bzimage_parse(const struct lguest_image *image, struct lguest_bzimage
 			error, "%s: boot protocol %u.%02u; a kernel for lguest has 2.07 or later",
 			name, hdr->version >> 8, hdr->version & 0xff);
 	if (hdr->version >= PROTOCOL_XLOADFLAGS && hdr->xloadflags & XLF_KERNEL_64)
-		return lguest_fail(error, "%s: a 64-bit kernel; only 32-bit ones run", name);
+		return lguest_fail(error, "%s: a 64-bit kernel; only 32-bit ones run: build one for i386 with CONFIG_LGUEST_GUEST", name);
 	if (!(hdr->loadflags & LOADED_HIGH))
 		return lguest_fail(
 			error,
@@ -62,12 +62,12 @@ int lguest_bzimage_parse(const struct lguest_image *image, struct lguest_bzimage
 	setup = ((hdr->setup_sects ?: OLD_SETUP_SECTS) + 1) * SECTOR;
 	size = (size_t)hdr->syssize * 16;
 	if (setup >= image->size || !size)
-		return lguest_fail(error, "%s: truncated: it ends before its kernel", name);
+		return lguest_fail(error, "%s: truncated: it ends before its kernel; copy it anew", name);
 	/* syssize counts in 16 bytes, the file need not be as long as its last one. */
 	if (size > image->size - setup) {
 		if (size - (image->size - setup) >= 16)
 			return lguest_fail(error,
-					   "%s: truncated: %zu bytes of its kernel are missing",
+					   "%s: truncated: %zu bytes of its kernel are missing; copy it anew",
 					   name, size - (image->size - setup));
 		size = image->size - setup;
 	}
@@ -122,11 +122,11 @@ int lguest_bzimage_load(const struct lguest_bzimage *bz, const struct lguest_mem
 	if (start < floor || start > limit || room > limit - start)
 		return lguest_fail(
 			error,
-			"%s: needs %llu KiB at 0x%llx, guest memory is free from 0x%llx to 0x%llx; give it more",
+			"%s: needs %llu KiB at 0x%llx, guest memory is free from 0x%llx to 0x%llx; give it more (-m)",
 			bz->name, (unsigned long long)room >> 10, (unsigned long long)start,
 			(unsigned long long)floor, (unsigned long long)limit);
 	if (load < floor || load > limit || bz->kernel.size > limit - load)
-		return lguest_fail(error, "%s: %zu bytes do not fit at 0x%llx", bz->name,
+		return lguest_fail(error, "%s: %zu bytes do not fit at 0x%llx; give it more memory (-m)", bz->name,
 				   bz->kernel.size, (unsigned long long)load);
 
 	memcpy(lguest_memory_at(mem, load, bz->kernel.size), bz->kernel.data, bz->kernel.size);

@@ -66,12 +66,12 @@ static int check_header(const struct lguest_image *image, Elf32_Ehdr *header,
 	if (!lguest_image_is_elf(image))
 		return lguest_fail(error, "%s: not an ELF file", name);
 	if (image->size < sizeof(*header))
-		return lguest_fail(error, "%s: truncated: %zu bytes do not hold an ELF header",
+		return lguest_fail(error, "%s: truncated: %zu bytes do not hold an ELF header; copy it anew",
 				   name, image->size);
 	memcpy(header, image->data, sizeof(*header));
 
 	if (header->e_ident[EI_CLASS] == ELFCLASS64)
-		return lguest_fail(error, "%s: a 64-bit kernel; only 32-bit ones run", name);
+		return lguest_fail(error, "%s: a 64-bit kernel; only 32-bit ones run: build one for i386 with CONFIG_LGUEST_GUEST", name);
 	if (header->e_ident[EI_CLASS] != ELFCLASS32 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    header->e_ident[EI_VERSION] != EV_CURRENT || header->e_version != EV_CURRENT)
 		return lguest_fail(error, "%s: not a little-endian 32-bit ELF file of version 1",
@@ -90,7 +90,7 @@ static int check_header(const struct lguest_image *image, Elf32_Ehdr *header,
 				   header->e_phentsize, sizeof(Elf32_Phdr));
 	if (header->e_phoff > image->size ||
 	    image->size - header->e_phoff < header->e_phnum * sizeof(Elf32_Phdr))
-		return lguest_fail(error, "%s: truncated: program headers end behind the file",
+		return lguest_fail(error, "%s: truncated: program headers end behind the file; copy it anew",
 				   name);
 	return 0;
 }
@@ -106,13 +106,13 @@ static int check_segment(const struct lguest_image *image, const Elf32_Phdr *seg
 				   "%s: segment %u has 0x%x bytes in the file but 0x%x in memory",
 				   name, i, segment->p_filesz, segment->p_memsz);
 	if (segment->p_offset > image->size || segment->p_filesz > image->size - segment->p_offset)
-		return lguest_fail(error, "%s: truncated: segment %u ends behind the file", name,
+		return lguest_fail(error, "%s: truncated: segment %u ends behind the file; copy it anew", name,
 				   i);
 	if (segment->p_paddr < floor || segment->p_paddr > limit ||
 	    segment->p_memsz > limit - segment->p_paddr)
 		return lguest_fail(
 			error,
-			"%s: segment %u needs 0x%x bytes at 0x%x, guest memory is free from 0x%llx to 0x%llx",
+			"%s: segment %u needs 0x%x bytes at 0x%x, guest memory is free from 0x%llx to 0x%llx; give it more (-m)",
 			name, i, segment->p_memsz, segment->p_paddr, (unsigned long long)floor,
 			(unsigned long long)limit);
 	if ((uint64_t)segment->p_vaddr + segment->p_memsz > 1ull << 32)

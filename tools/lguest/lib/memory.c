@@ -68,7 +68,7 @@ int lguest_memory_map(struct lguest_memory *mem, uint64_t size, enum lguest_memo
 	return 0;
 
 fail:
-	lguest_fail(error, "%llu bytes of guest memory: %s: %s", (unsigned long long)size, failed,
+	lguest_fail(error, "%llu bytes of guest memory: %s: %s; give it less (-m)", (unsigned long long)size, failed,
 		    strerror(errno));
 	if (mem->fd >= 0)
 		close(mem->fd);

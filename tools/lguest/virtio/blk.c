@@ -46,8 +46,7 @@ static bool on_disk(const struct blk *b, uint64_t sector, uint64_t bytes)
  * The buffers that hold data, without the header in front of the readable ones
  * or the status behind the writable ones; false if these are not there.
  */
-static bool trim(struct iovec *iov, unsigned int count, size_t front,
-		 size_t back)
+static bool trim(struct iovec *iov, unsigned int count, size_t front, size_t back)
 {
 	unsigned int i;
 	size_t n;
@@ -67,8 +66,7 @@ static bool trim(struct iovec *iov, unsigned int count, size_t front,
 }
 
 /* All of the buffers, or an error: short transfers are continued. */
-static int transfer(struct blk *b, bool write, struct iovec *iov,
-		    unsigned int count, off_t at)
+static int transfer(struct blk *b, bool write, struct iovec *iov, unsigned int count, off_t at)
 {
 	while (count) {
 		ssize_t done;
@@ -104,8 +102,7 @@ static int write_zeroes(int fd, off_t at, off_t length)
 	static const uint8_t zeroes[1 << 16];
 
 	while (length) {
-		ssize_t done = pwrite(fd, zeroes,
-				      min(length, (off_t)sizeof(zeroes)), at);
+		ssize_t done = pwrite(fd, zeroes, min(length, (off_t)sizeof(zeroes)), at);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -117,8 +114,7 @@ static int write_zeroes(int fd, off_t at, off_t length)
 	return 0;
 }
 
-static int clear(struct blk *b, bool discard, uint64_t sector, uint32_t sectors,
-		 bool may_unmap)
+static int clear(struct blk *b, bool discard, uint64_t sector, uint32_t sectors, bool may_unmap)
 {
 	int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 	int zero = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
@@ -127,8 +123,7 @@ static int clear(struct blk *b, bool discard, uint64_t sector, uint32_t sectors,
 
 	if (!sectors)
 		return 0;
-	if (!fallocate(b->device.fd, discard || may_unmap ? punch : zero, at,
-		       length))
+	if (!fallocate(b->device.fd, discard || may_unmap ? punch : zero, at, length))
 		return 0;
 	if (errno != EOPNOTSUPP && errno != ENODEV && errno != EINVAL)
 		return -1;
@@ -140,47 +135,37 @@ static int clear(struct blk *b, bool discard, uint64_t sector, uint32_t sectors,
 static uint8_t clear_ranges(struct blk *b, bool discard)
 {
 	struct virtio_blk_discard_write_zeroes range[RANGES];
-	size_t bytes =
-		b->chain.readable_bytes - sizeof(struct virtio_blk_outhdr);
+	size_t bytes = b->chain.readable_bytes - sizeof(struct virtio_blk_outhdr);
 	unsigned int i;
 
-	if (b->readonly || !bytes || bytes > sizeof(range) ||
-	    bytes % sizeof(*range))
+	if (b->readonly || !bytes || bytes > sizeof(range) || bytes % sizeof(*range))
 		return VIRTIO_BLK_S_IOERR;
 	chain_read(&b->chain, sizeof(struct virtio_blk_outhdr), range, bytes);
 	for (i = 0; i < bytes / sizeof(*range); i++) {
-		bool unmap = range[i].flags &
-			     VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+		bool unmap = range[i].flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 
-		if (range[i].flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP ||
-		    (discard && unmap))
+		if (range[i].flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP || (discard && unmap))
 			return VIRTIO_BLK_S_UNSUPP;
 		if (range[i].num_sectors > RANGE_SECTORS ||
-		    !on_disk(b, range[i].sector,
-			     (uint64_t)range[i].num_sectors << SECTOR_SHIFT) ||
-		    clear(b, discard, range[i].sector, range[i].num_sectors,
-			  unmap))
+		    !on_disk(b, range[i].sector, (uint64_t)range[i].num_sectors << SECTOR_SHIFT) ||
+		    clear(b, discard, range[i].sector, range[i].num_sectors, unmap))
 			return VIRTIO_BLK_S_IOERR;
 	}
 	return VIRTIO_BLK_S_OK;
 }
 
 /* Data between the chain and the disk; *written: what the Guest gets of it. */
-static uint8_t read_write(struct blk *b, bool write, uint64_t sector,
-			  size_t *written)
+static uint8_t read_write(struct blk *b, bool write, uint64_t sector, size_t *written)
 {
 	struct chain *chain = &b->chain;
 	size_t bytes;
 
 	if (write) {
-		bytes = chain->readable_bytes -
-			sizeof(struct virtio_blk_outhdr);
+		bytes = chain->readable_bytes - sizeof(struct virtio_blk_outhdr);
 		if (b->readonly || !on_disk(b, sector, bytes))
 			return VIRTIO_BLK_S_IOERR;
-		trim(chain->iov, chain->readable,
-		     sizeof(struct virtio_blk_outhdr), 0);
-		return transfer(b, true, chain->iov, chain->readable,
-				sector << SECTOR_SHIFT) ?
+		trim(chain->iov, chain->readable, sizeof(struct virtio_blk_outhdr), 0);
+		return transfer(b, true, chain->iov, chain->readable, sector << SECTOR_SHIFT) ?
 			       VIRTIO_BLK_S_IOERR :
 			       VIRTIO_BLK_S_OK;
 	}
@@ -207,16 +192,14 @@ static uint8_t serve(struct blk *b, size_t *written)
 	case VIRTIO_BLK_T_OUT:
 		return read_write(b, true, header.sector, written);
 	case VIRTIO_BLK_T_FLUSH:
-		return fdatasync(b->device.fd) ? VIRTIO_BLK_S_IOERR :
-						 VIRTIO_BLK_S_OK;
+		return fdatasync(b->device.fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_DISCARD:
 		return clear_ranges(b, true);
 	case VIRTIO_BLK_T_WRITE_ZEROES:
 		return clear_ranges(b, false);
 	case VIRTIO_BLK_T_GET_ID:
 		*written = chain_write(&b->chain, 0, b->serial,
-				       min(sizeof(b->serial),
-					   b->chain.writable_bytes - 1));
+				       min(sizeof(b->serial), b->chain.writable_bytes - 1));
 		return VIRTIO_BLK_S_OK;
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
@@ -230,8 +213,7 @@ static uint8_t *status_byte(const struct chain *chain)
 
 	while (!chain->iov[i - 1].iov_len)
 		i--;
-	return (uint8_t *)chain->iov[i - 1].iov_base +
-	       chain->iov[i - 1].iov_len - 1;
+	return (uint8_t *)chain->iov[i - 1].iov_base + chain->iov[i - 1].iov_len - 1;
 }
 
 static void notify(struct virtio *device, unsigned int number)
@@ -243,8 +225,7 @@ static void notify(struct virtio *device, unsigned int number)
 		size_t written = 0;
 		uint8_t *status;
 
-		if (b->chain.readable_bytes <
-			    sizeof(struct virtio_blk_outhdr) ||
+		if (b->chain.readable_bytes < sizeof(struct virtio_blk_outhdr) ||
 		    !b->chain.writable_bytes) {
 			queue->broken = "a request without header or status";
 			return;
@@ -279,8 +260,7 @@ static int disk_size(int fd, uint64_t *bytes, struct stat *st)
 /* Two Guests with one disk would destroy what is on it. */
 static int lock_disk(int fd, bool readonly)
 {
-	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK,
-			      .l_whence = SEEK_SET };
+	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
@@ -300,13 +280,11 @@ static void fill_config(struct blk *b, const struct stat *st)
 	};
 
 	if (st->st_blksize >= 512 && st->st_blksize <= 1 << 16) {
-		config.discard_sector_alignment = st->st_blksize >>
-						  SECTOR_SHIFT;
+		config.discard_sector_alignment = st->st_blksize >> SECTOR_SHIFT;
 	}
 	memcpy(b->device.config, &config, sizeof(config));
 	b->device.config_size = sizeof(config);
-	b->device.features = 1ull << VIRTIO_BLK_F_SEG_MAX |
-			     1ull << VIRTIO_BLK_F_BLK_SIZE |
+	b->device.features = 1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE |
 			     1ull << VIRTIO_BLK_F_FLUSH;
 	if (b->readonly)
 		b->device.features |= 1ull << VIRTIO_BLK_F_RO;
@@ -315,8 +293,7 @@ static void fill_config(struct blk *b, const struct stat *st)
 				      1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 }
 
-struct virtio *blk_create(const char *name, bool readonly,
-			  struct lguest_error *error)
+struct virtio *blk_create(const char *name, bool readonly, struct lguest_error *error)
 {
 	struct blk *b = calloc(1, sizeof(*b));
 	const char *base = strrchr(name, '/');
@@ -329,29 +306,32 @@ struct virtio *blk_create(const char *name, bool readonly,
 	}
 	b->device.kind = &kind;
 	b->readonly = readonly;
-	b->device.fd = open(name, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
-					  O_NONBLOCK);
+	b->device.fd = open(name, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (b->device.fd < 0) {
 		lguest_fail(error, "%s: %s%s", name, strerror(errno),
-			    errno == EACCES || errno == EROFS ?
-				    "; read-only, perhaps: -d FILE,ro" :
-				    "");
+			    errno == EACCES || errno == EROFS ? "; read-only, perhaps: -d FILE,ro" :
+			    errno == ENOENT ? "; make one with 'truncate -s SIZE FILE'" :
+					      "");
 		goto free;
 	}
 	if (disk_size(b->device.fd, &bytes, &st)) {
 		lguest_fail(error, "%s: %s", name,
-			    errno == ENOTBLK ?
-				    "neither a file nor a block device" :
-				    strerror(errno));
+			    errno == ENOTBLK ? "neither a file nor a block device" :
+					       strerror(errno));
 		goto close;
 	}
 	if (bytes < 1u << SECTOR_SHIFT) {
-		lguest_fail(error, "%s: smaller than a sector of 512 bytes",
-			    name);
+		lguest_fail(
+			error,
+			"%s: smaller than a sector of 512 bytes; give it a size with 'truncate -s SIZE FILE'",
+			name);
 		goto close;
 	}
 	if (lock_disk(b->device.fd, readonly)) {
-		lguest_fail(error, "%s: in use by another guest", name);
+		lguest_fail(
+			error,
+			"%s: in use by another guest; stop that one, or have both read only (FILE,ro)",
+			name);
 		goto close;
 	}
 	b->sectors = bytes >> SECTOR_SHIFT;

@@ -11,15 +11,14 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <linux/if.h>
+#include <net/if.h>
 #include <linux/if_tun.h>
 
 #include "util.h"
 #include "virtio/device.h"
 #include "virtio/net.h"
 
-static int tap_send(struct net_backend *backend, struct iovec *iov,
-		    unsigned int count)
+static int tap_send(struct net_backend *backend, struct iovec *iov, unsigned int count)
 {
 	if (writev(backend->fd, iov, count) >= 0)
 		return 1;
@@ -63,41 +62,37 @@ static void tap_agreed(struct net_backend *backend, uint64_t features)
 struct net_backend *tap_open(const char *name, struct lguest_error *error)
 {
 	struct net_backend *tap = calloc(1, sizeof(*tap));
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI |
-					      IFF_VNET_HDR };
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int size = NET_HEADER;
 
 	if (!tap || strlen(name) >= sizeof(request.ifr_name)) {
-		lguest_fail(error, "tap=%s: not a name of a network interface",
-			    name);
+		lguest_fail(error, "tap=%s: not a name of a network interface", name);
 		goto free;
 	}
 	strcpy(request.ifr_name, name);
 	tap->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (tap->fd < 0) {
-		lguest_fail(error, "/dev/net/tun: %s; try 'modprobe tun'",
-			    strerror(errno));
+		lguest_fail(error, "/dev/net/tun: %s; try 'modprobe tun'", strerror(errno));
 		goto free;
 	}
-	if (ioctl(tap->fd, TUNSETIFF, &request)) {
+	/* Asked for by one who may, the kernel would make it: without an address, and down. */
+	if (!if_nametoindex(name) || ioctl(tap->fd, TUNSETIFF, &request)) {
 		lguest_fail(
 			error,
-			"tap=%s: %s; make it with 'ip tuntap add mode tap user $USER name %s'",
+			errno == EBUSY ?
+				"tap=%s: %s: each guest wants one of its own, made like 'ip tuntap add mode tap user $USER name %s'" :
+				"tap=%s: %s; make it with 'ip tuntap add mode tap user $USER name %s'",
 			name, strerror(errno), name);
 		goto close;
 	}
-	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) ||
-	    ioctl(tap->fd, TUNSETOFFLOAD, 0)) {
+	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) || ioctl(tap->fd, TUNSETOFFLOAD, 0)) {
 		lguest_fail(error, "tap=%s: %s", name, strerror(errno));
 		goto close;
 	}
-	tap->features =
-		1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-		1ull << VIRTIO_NET_F_GUEST_TSO4 |
-		1ull << VIRTIO_NET_F_GUEST_TSO6 |
-		1ull << VIRTIO_NET_F_GUEST_ECN |
-		1ull << VIRTIO_NET_F_HOST_TSO4 |
-		1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN;
+	tap->features = 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM |
+			1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO6 |
+			1ull << VIRTIO_NET_F_GUEST_ECN | 1ull << VIRTIO_NET_F_HOST_TSO4 |
+			1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN;
 	tap->send = tap_send;
 	tap->receive = tap_receive;
 	tap->agreed = tap_agreed;
