@@ -39,7 +39,10 @@ _lguest()
 	if [ "$verb" = help ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(lguest help | sed -n 's/^  \([a-z]*\) .*/\1/p')" -- "$cur")
 	elif [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(lguest "$verb" --help | grep -o -e ' --*[a-z-]*') --help" -- "$cur")
+		# What stands in the usage, and at the start of a line.
+		mapfile -t COMPREPLY < <(compgen -W "$(lguest "$verb" --help |
+			sed -n '/^usage/,/^$/p; s/^ *\(-[^ ]* *[^ ]*\).*/ \1/p' |
+			grep -o -e '[[ ]--*[a-z0-9][a-z-]*' | tr -d '[') --help" -- "$cur")
 	elif [ "$verb" != run ]; then
 		# Guests that listen: their sockets have their names.
 		mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's,.* @lguest/,,p' /proc/net/unix)" -- "$cur")
