@@ -144,7 +144,8 @@ int options_parse(int argc, char **argv, struct options *options)
 			if (!strcmp(optarg, "none"))
 				break;
 			if (options->networks == DEVICES_MAX)
-				return verb_misused("too many network cards; %u are possible", DEVICES_MAX);
+				return verb_misused("too many network cards; %u are possible",
+						    DEVICES_MAX);
 			if (strcmp(optarg, "passt") && strncmp(optarg, "tap=", 4))
 				return verb_misused(
 					"'%s' is no network; tap=NAME, passt and none are", optarg);
@@ -152,7 +153,8 @@ int options_parse(int argc, char **argv, struct options *options)
 			break;
 		case OPT_CONSOLE:
 			if (options->consoles == DEVICES_MAX)
-				return verb_misused("too many consoles");
+				return verb_misused("too many consoles; %u are possible",
+						    DEVICES_MAX);
 			options->console[options->consoles++] = optarg;
 			break;
 		case OPT_RNG:
