@@ -76,6 +76,12 @@ int thread_start(const char *name, void *(*body)(void *), void *arg, struct lgue
 	return 0;
 }
 
+/* Of further consoles, which the toy has not. */
+void terminal_write_to(int fd, const void *bytes, size_t count)
+{
+	abort();
+}
+
 void terminal_write(const void *bytes, size_t count)
 {
 	size_t room = sizeof(fakes.output) - 1;
