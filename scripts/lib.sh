@@ -14,6 +14,9 @@ CACHE=${LGUEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lguest}
 
 BUILD=$TREE/build
 
+# What was compiled in another tree, or before a change was taken back, is not compiled again.
+export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TREE CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G
+
 say() { echo "lguest: $*" >&2; }
 die() { echo "lguest: $*" >&2; exit 1; }
 
