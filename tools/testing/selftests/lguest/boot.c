@@ -3,7 +3,7 @@
  * The start of a Guest: virtual == physical first, then at its PAGE_OFFSET, wherever that is, in
  * memory from 1 MiB to 3 GiB.
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 
 #include <asm/lguest.h>

@@ -11,13 +11,10 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define GUESTS		200
 #define AT_ONCE		8

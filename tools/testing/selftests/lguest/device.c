@@ -10,7 +10,7 @@
 
 #include <linux/lguest.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define DEVICE	"/dev/lguest"
 #define DEBUGFS	"/sys/kernel/debug/lguest"

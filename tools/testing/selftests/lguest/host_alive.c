@@ -14,12 +14,9 @@
 #include <sys/socket.h>
 #include <termios.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 FIXTURE(spinning) {
 	volatile uint32_t *turns;	/* of the Guest's loop */

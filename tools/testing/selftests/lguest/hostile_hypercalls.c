@@ -5,14 +5,11 @@
  *
  * lguest-host: timeout=600
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "engine.h"
 #include "host_state.h"
 
 #include <asm/lguest.h>
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 /* Of the engine's Guest. */
 #define MEMORY		(16u << 20)

@@ -6,12 +6,9 @@
  *
  * lguest-host: timeout=600
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "guests/selectors.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 FIXTURE(selectors) {
 };

@@ -7,14 +7,11 @@
  */
 #include <signal.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "guests/wild_tables.h"
 
 #include <asm/lguest.h>
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 FIXTURE(wild) {
 	struct vm vm;

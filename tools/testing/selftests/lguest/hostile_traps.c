@@ -6,13 +6,10 @@
  *
  * lguest-host: timeout=600
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "engine.h"
 
 #include <asm/lguest.h>
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define VEC_DB		1
 #define VEC_BP		3

@@ -15,12 +15,9 @@
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "look.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define READERS		4
 #define GUESTS		30

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "guests/channel.h"
 

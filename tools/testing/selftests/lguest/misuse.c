@@ -10,15 +10,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "helper.h"
 #include "guests/work.h"
 
 #include <asm/lguest.h>
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define PAGE		4096ul
 /* Beyond what any program of this word size can map, and page aligned. */

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* insmod, without what modprobe looks up: 0 or the errno. */
 static int load(void)

@@ -12,13 +12,10 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define PAGE		4096ul
 #define PAGES		512

@@ -16,13 +16,10 @@
 #include <signal.h>
 #include <sys/mman.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define PAGE		4096ul
 #define APIC_GPA	0xfee00000

@@ -18,11 +18,8 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "engine.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define PAGE		4096ul
 #define FLAGS_RF	0x10000u

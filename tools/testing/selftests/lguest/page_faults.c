@@ -3,12 +3,9 @@
  * Page faults have the error code that the processor would give for the Guest's own tables, in each
  * format (M1): guests/page_faults.c has the table, this counts that all of it was gone through.
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "guests/page_faults.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 FIXTURE(page_faults) {
 };

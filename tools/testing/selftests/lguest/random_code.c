@@ -9,12 +9,9 @@
  * lguest-host: cpu=max,-avx,erms=off,-smap timeout=900
  * lguest-host: smp=2 cpu=max,-avx,+la57,erms=off,-smap args=pti=on timeout=900
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "engine.h"
 #include "host_state.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 /*
  * QEMU takes the VM flag from an IRET in ring 3, which no processor does, and its host hangs of

@@ -10,14 +10,11 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/tables.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define MIB		(1ull << 20)
 #define PAGE		4096ul

@@ -4,13 +4,10 @@
  * protected, dropped, replaced, copied on a fork. The Guest sees what the launcher's page tables
  * say from the moment that the call returns, or it ends with a sentence (M3).
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define PAGE		4096ul
 

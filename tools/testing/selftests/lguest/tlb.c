@@ -5,14 +5,11 @@
  *
  * lguest-host: mem=1024 timeout=200
  */
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "launcher.h"
 #include "guests/tlb.h"
 
 #include <sys/mman.h>
-
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define MIB	(1ull << 20)
 

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "look.h"
 
 #define TRACEFS	"/sys/kernel/tracing"

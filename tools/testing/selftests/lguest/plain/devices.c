@@ -27,7 +27,7 @@
 #include "virtio/net.h"
 #include "virtio/transport.h"
 
-#include "kselftest_harness.h"
+#include "../harness.h"
 
 #define RING_FEATURES	(1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC)
 

@@ -7,7 +7,7 @@
  */
 #include "model.h"
 
-#include "kselftest_harness.h"
+#include "../harness.h"
 
 static struct model m;
 static struct lg_cpu *const cpu = &m.cpu;

@@ -24,7 +24,7 @@
 #include "lib/bzimage.h"
 #include "unpack.h"
 
-#include "kselftest_harness.h"
+#include "../harness.h"
 
 #define MIB		(1u << 20)
 #define MEMORY		(32 * MIB)

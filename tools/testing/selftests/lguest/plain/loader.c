@@ -14,7 +14,7 @@
 #include "lib/memory.h"
 #include "lib/pagetable.h"
 
-#include "kselftest_harness.h"
+#include "../harness.h"
 
 #define MIB		(1u << 20)
 #define MEMORY		(16 * MIB)

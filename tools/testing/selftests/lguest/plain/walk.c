@@ -9,7 +9,7 @@
 
 #include "walk.h"
 
-#include "kselftest_harness.h"
+#include "../harness.h"
 
 #define PAGE		4096u
 #define MEMORY		(64 * PAGE)
