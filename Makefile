@@ -49,7 +49,7 @@ fuzz: ## run each fuzz target of the plain rooms for SECONDS=60
 	@scripts/selftests
 	@LGUEST_FUZZ_SECONDS=$(or $(SECONDS),60) build/selftests/plain/fuzz.sh
 
-bench: ## run the benchmarks, counting instructions, into build/bench.json and build/bench.md
+bench: ## run the benchmarks, counting instructions, into build/bench.json, .md and .svg
 	@scripts/bench
 
 tools: ## build what runs outside the kernel: the lguest command, the selftests
