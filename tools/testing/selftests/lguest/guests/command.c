@@ -12,6 +12,7 @@
 #include <linux/virtio_ring.h>
 
 #include "guest.h"
+#include "command.h"
 
 #define RING	16u
 #define MIB	(1u << 20)
@@ -159,6 +160,12 @@ static void find(struct device *d, u16 id)
 	CHECK(reg_read(d, common_cfg + VIRTIO_PCI_COMMON_STATUS, 1) == 11);
 }
 
+/* The first word of its own configuration. */
+static u32 device_config(const struct device *d)
+{
+	return reg_read(d, structure(d, VIRTIO_PCI_CAP_DEVICE_CFG), 4);
+}
+
 static void add_ring(const struct device *d, u16 index, struct ring *ring)
 {
 	memset(ring, 0, sizeof(*ring));
@@ -189,14 +196,20 @@ static void offer(const struct device *d, struct ring *ring, u16 index, u16 head
 	reg_write(d, notify_cfg + 4 * index, 2, index);
 }
 
+/* Sleeps until an interrupt has come. */
+static void wait_for_interrupt(void)
+{
+	hypercall(LHCALL_HALT, 0, 0, 0, 0);
+	lguest_data.irq_enabled = 0;
+}
+
 /* Sleeps until something has come back; its length. */
 static u32 wait_for(const struct device *d, struct ring *ring)
 {
 	u32 len;
 
 	while (*(volatile u16 *)&ring->used_index == ring->seen) {
-		hypercall(LHCALL_HALT, 0, 0, 0, 0);
-		lguest_data.irq_enabled = 0;
+		wait_for_interrupt();
 		reg_read(d, isr_cfg, 1);
 	}
 	len = ring->used[ring->seen % RING].len;
@@ -210,7 +223,8 @@ static u8 sector[64 * 1024] __attribute__((aligned(4096)));
 static struct ring rx, tx;
 static struct device dev;
 
-static void disk_request(u32 type, u32 at, u32 len)
+/* Of len bytes of sector[]; its status. */
+static u8 try_request(u32 type, u32 at, u32 len)
 {
 	static struct virtio_blk_outhdr header;
 	static volatile u8 status;
@@ -224,7 +238,12 @@ static void disk_request(u32 type, u32 at, u32 len)
 		rx.desc[0].next = 2;
 	offer(&dev, &rx, 0, 0);
 	wait_for(&dev, &rx);
-	CHECK(status == VIRTIO_BLK_S_OK);
+	return status;
+}
+
+static void disk_request(u32 type, u32 at, u32 len)
+{
+	CHECK(try_request(type, at, len) == VIRTIO_BLK_S_OK);
 }
 
 static void open_disk(void)
@@ -234,26 +253,68 @@ static void open_disk(void)
 	go(&dev);
 }
 
-/* 4 MiB written, flushed, read again. */
+/* All of the disk written, flushed, read again. */
 static void disk(void)
 {
-	u32 at, i, *word = (u32 *)sector;
+	u32 at, i, size, *word = (u32 *)sector;
 
 	open_disk();
-	for (at = 0; at < 4 * MIB; at += sizeof(sector)) {
+	size = device_config(&dev) * 512;
+	say("writing\n");
+	for (at = 0; at < size; at += sizeof(sector)) {
 		for (i = 0; i < sizeof(sector) / 4; i++)
-			word[i] = (at + 4 * i) * 2654435761u;
+			word[i] = (at + 4 * i) * DISK_FACTOR;
 		disk_request(VIRTIO_BLK_T_OUT, at / 512, sizeof(sector));
 	}
 	disk_request(VIRTIO_BLK_T_FLUSH, 0, 0);
-	for (at = 0; at < 4 * MIB; at += sizeof(sector)) {
+	say("reading\n");
+	for (at = 0; at < size; at += sizeof(sector)) {
 		memset(sector, 0, sizeof(sector));
 		disk_request(VIRTIO_BLK_T_IN, at / 512, sizeof(sector));
 		for (i = 0; i < sizeof(sector) / 4; i++)
-			CHECK(word[i] == (at + 4 * i) * 2654435761u);
+			CHECK(word[i] == (at + 4 * i) * DISK_FACTOR);
 	}
 	CHECK(interrupts[dev.line]);
 	say("disk ok\n");
+}
+
+static void say_number(u32 n)
+{
+	if (n > 9)
+		say_number(n / 10);
+	out8(0x3f8, '0' + n % 10);
+}
+
+/* Each request for the whole disk: how many came back as what they should, and how many did not. */
+static void errors(void)
+{
+	static const struct {
+		const char *name;
+		u32 type;
+	} passes[] = {
+		{ "out ", VIRTIO_BLK_T_OUT }, { "flush ", VIRTIO_BLK_T_FLUSH }, { "in ", VIRTIO_BLK_T_IN },
+	};
+	u32 count[256], size, at, i, *word = (u32 *)sector;
+
+	open_disk();
+	size = device_config(&dev) * 512;
+	/* What does not get smaller when something below packs it. */
+	for (i = 0; i < sizeof(sector) / 4; i++)
+		word[i] = (i ^ i << 13) * 2654435761u;
+	for (i = 0; i < ARRAY_SIZE(passes); i++) {
+		memset(count, 0, sizeof(count));
+		if (passes[i].type == VIRTIO_BLK_T_FLUSH)
+			count[try_request(VIRTIO_BLK_T_FLUSH, 0, 0)]++;
+		else
+			for (at = 0; at < size; at += sizeof(sector))
+				count[try_request(passes[i].type, at / 512, sizeof(sector))]++;
+		say(passes[i].name);
+		say_number(count[VIRTIO_BLK_S_OK]);
+		say("+");
+		say_number(count[VIRTIO_BLK_S_IOERR]);
+		say(" ");
+	}
+	say(".\n");
 }
 
 /* Counts its starts on the disk, and restarts until there were three. */
@@ -308,6 +369,94 @@ static void echo(void)
 	}
 }
 
+/* Both ways at once and as fast as it goes: what comes must be what the other side sends. */
+static void duplex(void)
+{
+	u32 sent = 0, got = 0, len, i, n;
+
+	find(&dev, VIRTIO_ID_CONSOLE);
+	add_ring(&dev, 0, &rx);
+	add_ring(&dev, 1, &tx);
+	go(&dev);
+	set_desc(&rx, 0, sector, 1000, VRING_DESC_F_WRITE);
+	offer(&dev, &rx, 0, 0);
+	for (;;) {
+		if (tx.seen == tx.avail_index && sent < FLOOD) {
+			n = FLOOD - sent < 700 ? FLOOD - sent : 700;
+			for (i = 0; i < n; i++)
+				sector[4096 + i] = flood_byte(sent++, 1);
+			set_desc(&tx, 0, sector + 4096, n, 0);
+			offer(&dev, &tx, 1, 0);
+		}
+		if (*(volatile u16 *)&tx.used_index != tx.seen)
+			tx.seen++;
+		else if (*(volatile u16 *)&rx.used_index == rx.seen && tx.seen != tx.avail_index)
+			wait_for_interrupt();
+		reg_read(&dev, isr_cfg, 1);
+		if (*(volatile u16 *)&rx.used_index != rx.seen) {
+			len = wait_for(&dev, &rx);
+			for (i = 0; i < len; i++)
+				CHECK(sector[i] == flood_byte(got++, 0));
+			offer(&dev, &rx, 0, 0);
+		}
+		if (sent == FLOOD && got == FLOOD && tx.seen == tx.avail_index)
+			return;
+		if (sent == FLOOD && tx.seen == tx.avail_index && *(volatile u16 *)&rx.used_index == rx.seen)
+			wait_for_interrupt();
+	}
+}
+
+static void serial_duplex(void)
+{
+	u32 sent = 0, got = 0;
+
+	guest_handle(LGUEST_FIRST_IRQ_VECTOR + 4, interrupt);
+	out8(0x3fa, 1);
+	out8(0x3f9, 1);
+	while (sent < SERIAL_FLOOD || got < SERIAL_FLOOD) {
+		if (sent < SERIAL_FLOOD)
+			out8(0x3f8, flood_byte(sent++, 1));
+		else if (!(in8(0x3fd) & 1))
+			wait_for_interrupt();
+		while (in8(0x3fd) & 1)
+			CHECK(in8(0x3f8) == flood_byte(got++, 0));
+	}
+}
+
+/* The terminal's size, whenever it changes. */
+static void size(void)
+{
+	find(&dev, VIRTIO_ID_CONSOLE);
+	add_ring(&dev, 0, &rx);
+	add_ring(&dev, 1, &tx);
+	go(&dev);
+	for (;;) {
+		say_number(device_config(&dev) & 0xffff);
+		say(" ");
+		say_number(device_config(&dev) >> 16);
+		say(".\n");
+		do
+			wait_for_interrupt();
+		while (!(reg_read(&dev, isr_cfg, 1) & 2));
+	}
+}
+
+static void ready(void)
+{
+	say("ready\n");
+}
+
+/* For one byte. */
+static void wait_key(void)
+{
+	guest_handle(LGUEST_FIRST_IRQ_VECTOR + 4, interrupt);
+	out8(0x3f9, 1);
+	while (!(in8(0x3fd) & 1))
+		;
+	in8(0x3f8);
+	out8(0x3f9, 0);
+}
+
 /* Serial port to serial port, by interrupts, until ^D. */
 static void serial(void)
 {
@@ -317,10 +466,8 @@ static void serial(void)
 	out8(0x3fa, 1);
 	out8(0x3f9, 1);
 	while (byte != 4) {
-		while (!(in8(0x3fd) & 1)) {
-			hypercall(LHCALL_HALT, 0, 0, 0, 0);
-			lguest_data.irq_enabled = 0;
-		}
+		while (!(in8(0x3fd) & 1))
+			wait_for_interrupt();
 		byte = in8(0x3f8);
 		if (byte != 4)
 			out8(0x3f8, byte);
@@ -380,7 +527,8 @@ static const struct word {
 } words[] = {
 	{ "disk", disk }, { "thrice", thrice }, { "flushes", flushes }, { "echo", echo }, { "serial", serial },
 	{ "rng", rng },	  { "flood", flood },	{ "notify", notify },	{ "crash", crash }, { "die", die },
-	{ "spin", spin },
+	{ "spin", spin }, { "errors", errors },	{ "duplex", duplex },	{ "serial_duplex", serial_duplex },
+	{ "size", size }, { "ready", ready },	{ "wait", wait_key },
 };
 
 static bool begins(const char **text, const char *with)
