@@ -66,7 +66,9 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 		return verb_fail(status, "%s", error.text);
 	/* For `lguest list` and the like: an older module does without. */
 	lguest_set_name(machine.bus.guest, options->name);
-	if (hardware_connect(&hardware, options, &machine, &error) ||
+	/* Rights are a thread's: they go before there are others. The filter is for all of them. */
+	if ((!options->no_sandbox && sandbox_drop_rights(&error)) ||
+	    hardware_connect(&hardware, options, &machine, &error) ||
 	    (!options->no_sandbox && sandbox_enter(&error)))
 		return verb_fail(STATUS_FAILED, "%s", error.text);
 

@@ -54,8 +54,8 @@ static int add_rules(scmp_filter_ctx filter)
 	for (i = 0; i < ARRAY_SIZE(allowed); i++)
 		err |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (i = 0; i < ARRAY_SIZE(ioctls); i++)
-		err |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl),
-					1, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		err |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
 	/* Memory, but no code. */
 	err |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -64,30 +64,29 @@ static int add_rules(scmp_filter_ctx filter)
 	return err ? err : seccomp_load(filter);
 }
 
-int sandbox_enter(struct lguest_error *error)
+int sandbox_drop_rights(struct lguest_error *error)
 {
 	capng_select_t sets = CAPNG_SELECT_CAPS;
-	scmp_filter_ctx filter;
-	int err;
 
 	/* The bounding set is only a privileged process's to change. */
-	if (!capng_get_caps_process() &&
-	    capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+	if (!capng_get_caps_process() && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		sets = CAPNG_SELECT_BOTH;
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_apply(sets))
-		return lguest_fail(error, "capabilities: %s; try --no-sandbox",
-				   strerror(errno));
+		return lguest_fail(error, "capabilities: %s; try --no-sandbox", strerror(errno));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return lguest_fail(error, "no_new_privs: %s; try --no-sandbox",
-				   strerror(errno));
+		return lguest_fail(error, "no_new_privs: %s; try --no-sandbox", strerror(errno));
+	return 0;
+}
 
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	err = filter ? add_rules(filter) : -ENOMEM;
+int sandbox_enter(struct lguest_error *error)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err = filter ? add_rules(filter) : -ENOMEM;
+
 	if (filter)
 		seccomp_release(filter);
 	if (err)
-		return lguest_fail(error, "seccomp: %s; try --no-sandbox",
-				   strerror(-err));
+		return lguest_fail(error, "seccomp: %s; try --no-sandbox", strerror(-err));
 	return 0;
 }

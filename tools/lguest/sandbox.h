@@ -10,9 +10,15 @@
 #include "lib/error.h"
 
 /*
- * Drops all capabilities, for good, and confines all threads to a list of system
- * calls: no file can be opened, no program started, no memory made executable.
- * One that is not on the list kills the process with SIGSYS. -1 with a sentence.
+ * Drops all capabilities, for good. These are the calling thread's and those of threads that it
+ * starts later: to be called before there are others. -1 with a sentence.
+ */
+int sandbox_drop_rights(struct lguest_error *error);
+
+/*
+ * Confines all threads to a list of system calls: no file can be opened, no program started, no
+ * memory made executable. One that is not on the list kills the process with SIGSYS. -1 with a
+ * sentence.
  */
 int sandbox_enter(struct lguest_error *error);
 
