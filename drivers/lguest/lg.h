@@ -411,6 +411,10 @@ u64 lg_world_bytes(struct lg_cpu *cpu);
  * GiB each).
  */
 u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view);
+/* What CR3 is while the Guest runs in a view. */
+u64 lg_world_cr3(struct lg_cpu *cpu, enum lg_view view);
+/* world_check.c: says what breaks a rule in these page tables (see there). */
+unsigned long lg_world_check(struct lg_cpu *cpu, struct seq_file *m);
 /* Guest's FPU out, preemption on: whoever may sleep calls this first. Harmless when not loaded. */
 void lg_world_put(struct lg_cpu *cpu);
 /* What lg_world_enter() returns besides hardware vectors. */

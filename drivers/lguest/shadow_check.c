@@ -209,6 +209,7 @@ static void check_guest(struct lg_shadow *s, void *m)
 {
 	struct check c = { .m = m, .s = s };
 	const struct lg_shadow_stats *st = &s->stats;
+	bool ran;
 
 	for (u32 id = 1; id <= s->max_pages; id++) {
 		spin_lock(&s->lock);
@@ -220,6 +221,7 @@ static void check_guest(struct lg_shadow *s, void *m)
 	}
 	spin_lock(&s->lock);
 	check_tops(&c);
+	ran = !list_empty(&s->pages);
 	spin_unlock(&s->lock);
 	check_frames(&c);
 
@@ -236,6 +238,9 @@ static void check_guest(struct lg_shadow *s, void *m)
 		"  flushes of all %llu, local %llu, user part %llu, one %llu; compared %llu; taken back %llu\n",
 		st->flushes_all, st->flushes_local, st->flushes_user, st->flushes_one, st->syncs,
 		st->invalidations);
+	/* What was never filled may not have its tables yet. */
+	if (ran)
+		c.wrong += lg_world_check(&s->lg->cpu, m);
 	seq_printf(m, "  %lu wrong\n", c.wrong);
 }
 

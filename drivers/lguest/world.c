@@ -689,6 +689,11 @@ u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view)
 	return cpu->world->low[view];
 }
 
+u64 lg_world_cr3(struct lg_cpu *cpu, enum lg_view view)
+{
+	return cpu->world->cr3[view];
+}
+
 static void set_gate(gate_desc *gate, unsigned int vector, u16 selector,
 		     unsigned int ist, unsigned int dpl)
 {
