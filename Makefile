@@ -73,10 +73,17 @@ sparse: ## build all anew with W=1 under sparse; a warning is a failure
 checkpatch: ## the kernel's checkpatch.pl --strict over all C and assembly
 	@scripts/checkpatch
 
+lint: ## what reads the sources for mistakes: checkpatch, Coccinelle, cppcheck, spelling ...
+	@scripts/lint
+
+htmldocs: ## Documentation/virt/lguest as pages, into build/html; a warning is a failure
+	@scripts/htmldocs
+
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules check check-long run host bench fuzz tools modules_install install sparse checkpatch clean
+.PHONY: help modules check check-long run host bench fuzz tools modules_install install sparse checkpatch \
+	lint htmldocs clean
 
 #H
 #H Variables of host, run, check and bench:

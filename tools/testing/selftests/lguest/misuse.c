@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a launcher can do wrong, and what /dev/lguest answers: every errno of
- * include/uapi/linux/lguest.h; signals, threads and processes that are not the vCPU's.
+ * include/uapi/linux/lguest.h (M6); signals, threads and processes that are not the vCPU's.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -411,7 +411,7 @@ TEST_F(opcodes, behave_as_on_the_processor)
 						    how_it_differs(start[i].code), variant->user))
 					continue;
 				describe(&start[i], &want[i], &got[i], variant->user);
-				fprintf(stderr, "#   outcome %u %s\n", result[i].outcome, result[i].sentence);
+				fprintf(stderr, "#   outcome %d %s\n", result[i].outcome, result[i].sentence);
 				wrong++;
 			}
 			n = 0;

@@ -2,7 +2,8 @@
 /*
  * Guests that want more shadow pages than they get, whose pages the host takes back while they run,
  * that map one frame hundreds of thousands of times, or in every table the same: they see their
- * memory as it is, the Host keeps its rules (debugfs has a file that looks), and nobody waits long.
+ * memory as it is, the Host keeps its rules M1, M2 and M5 (debugfs has a file that looks), and nobody waits
+ * long.
  *
  * lguest-host: smp=2 mem=1024 timeout=600
  */
