@@ -5,6 +5,7 @@
  * PC are not there, and starts the kernel as on any machine. Everything that is not said here
  * traps, and the Host does what a processor would.
  */
+#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/panic_notifier.h>
 #include <linux/pm.h>
@@ -25,12 +26,19 @@
 /* entry_32.S comes here in the place of i386_start_kernel(). */
 asmlinkage void __init lguest_start(void);
 
+/* Also called by what irqflags.h has put into modules. */
+void lguest_irq_enable(void);
+void lguest_safe_halt(void);
+EXPORT_SYMBOL(lguest_irq_enable);
+EXPORT_SYMBOL(lguest_safe_halt);
+
 struct lguest_data lguest_data __aligned(PAGE_SIZE) = {
 	.blocked_interrupts = ~0U,
 	.hcall_status = { [0 ... LGUEST_HCALL_RING - 1] = LGUEST_HCALL_FREE },
 	.kernel_address = PAGE_OFFSET,
 	.syscall_vec = IA32_SYSCALL_VECTOR,
 };
+EXPORT_SYMBOL(lguest_data);
 
 /**
  * lguest_hcall_later() - a hypercall that is done with the next one, or sooner

@@ -4,6 +4,7 @@
  * Guest may block. Line n is Linux's interrupt n and comes as vector 0x20 + n, with interrupts off.
  */
 #include <linux/irq.h>
+#include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/hw_irq.h>
 #include <asm/i8259.h>
@@ -37,6 +38,23 @@ static struct irq_chip lguest_chip = {
 	.irq_unmask	= unmask_line,
 };
 
+/*
+ * All gates are there now, and the stack for entries from user mode: the Host need not look for
+ * them in memory with each delivery, as a processor does.
+ */
+static void __init tell_entries(void)
+{
+	const struct desc_struct *idt = (void *)CPU_ENTRY_AREA_RO_IDT;
+	unsigned int vector;
+
+	for (vector = 0; vector < IDT_ENTRIES; vector++) {
+		const u32 *gate = (const u32 *)&idt[vector];
+
+		lguest_hcall_later(LHCALL_LOAD_IDT_ENTRY, vector, gate[0], gate[1], 0);
+	}
+	lguest_hcall(LHCALL_SET_STACK, __KERNEL_DS | 1, this_cpu_read(cpu_tss_rw.x86_tss.sp0), 1, 0);
+}
+
 static void __init init_lines(void)
 {
 	unsigned int line;
@@ -48,6 +66,7 @@ static void __init init_lines(void)
 		__this_cpu_write(vector_irq[LGUEST_FIRST_IRQ_VECTOR + line], irq_to_desc(line));
 	}
 	idt_setup_apic_and_irq_gates();
+	tell_entries();
 }
 
 /* The line of a PCI device stands in its configuration space and is always there. */

@@ -66,5 +66,33 @@ static inline __cpuidle void halt(void)
 	native_halt();
 }
 
+/* ---- special_insns.h: where the last page fault was, and which page tables there are ---- */
+
+static __always_inline unsigned long lguest_read_cr2(void)
+{
+	unsigned long address;
+
+	asm volatile(ALTERNATIVE("mov %%cr2, %0", "movl %1, %0", X86_FEATURE_LGUEST_GUEST)
+		     : "=r" (address) : "m" (lguest_data.cr2) : "memory");
+	return address;
+}
+
+/* The hypercall flushes nothing: all flushes are told when they are asked for (mmu.c). */
+static __always_inline void lguest_write_cr3(unsigned long cr3)
+{
+	asm volatile(ALTERNATIVE("mov %%ebx, %%cr3", "int %2", X86_FEATURE_LGUEST_GUEST)
+		     : : "a" (LHCALL_NEW_PGTABLE), "b" (cr3), "i" (LGUEST_TRAP_ENTRY) : "memory");
+}
+
+/* ---- desc.h, tlb.c ---- */
+
+struct thread_struct;
+struct mm_struct;
+
+void lguest_load_tls(struct thread_struct *t, unsigned int cpu);
+void lguest_set_ldt(const void *addr, unsigned int entries);
+bool lguest_flush_mm(struct mm_struct *mm, unsigned long start, unsigned long end,
+		     bool freed_tables);
+
 #endif /* !__ASSEMBLY__ */
 #endif /* _ASM_X86_LGUEST_GUEST_H */
