@@ -29,12 +29,15 @@ check: ## build module and selftests, run them in the emulated host: the test co
 check-long: ## the same with every test's full count of rounds: hours
 	@TESTS="$$LGUEST_TESTS" LGUEST_TEST_LONG=1 scripts/check
 
-run: ## the main job; for now: load the module in the emulated host and look at it
-	@scripts/kbuild modules >&2
-	@scripts/tools
-	@scripts/host 'modprobe lguest && dmesg | grep lguest: && ls -l /dev/lguest && \
-		cd /sys/kernel/debug/lguest && find . | while read -r f; do \
-			echo "/sys/kernel/debug/lguest$${f#.}"; [ -d "$$f" ] || sed "s/^/    /" "$$f"; done'
+run: ## a Linux guest in the emulated host: its shell, or CMD='...' run there
+ifdef CMD
+	@scripts/run "$$LGUEST_CMD"
+else
+	@scripts/run
+endif
+
+guest-kernel: ## build the Linux kernel that guests have, and say where it is
+	@scripts/guest-kernel $(GUEST_VARIANT)
 
 host: ## a root shell in the emulated host, or CMD='...' run there
 	@scripts/kbuild modules >&2
@@ -99,4 +102,9 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   TIMEOUT=300                    seconds that CMD may take, boot included
 #H   TESTS='a b'                    check: these selftests only
 #H   TRACE=1                        check: with all tracepoints on
-#H make itself fails with status 2; scripts/host COMMAND gives the command's own status.
+#H Variables of run:
+#H   LGUEST_ARGS='-m 64 --rng'      more for `lguest run`
+#H   HOST=here                      this machine's own kernel is the host, after asking
+#H   GUEST_VARIANT=NAME             the guest's kernel with scripts/guest.d/config.NAME
+#H make itself fails with status 2; scripts/host COMMAND and scripts/run COMMAND give the command's
+#H own status.
