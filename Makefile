@@ -48,6 +48,18 @@ else
 	@scripts/host
 endif
 
+guest-debian: ## a root file system of Debian bookworm for i386, for Guests (into the cache)
+	@scripts/guest-debian
+
+debian: ## boot that with systemd as a Guest in the emulated host
+	@scripts/debian
+
+check-debian: ## and test it: login, network, compiler, stress-ng (LGUEST_TEST_LONG=1: ten minutes)
+	@scripts/debian-check
+
+check-kselftests: ## the kernel's own selftests in a Guest, and on a PC; prints where they differ
+	@scripts/kselftests
+
 fuzz: ## run each fuzz target of the plain rooms for SECONDS=60
 	@scripts/selftests
 	@LGUEST_FUZZ_SECONDS=$(or $(SECONDS),60) build/selftests/plain/fuzz.sh
@@ -85,7 +97,8 @@ htmldocs: ## Documentation/virt/lguest as pages, into build/html; a warning is a
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules check check-long run host bench fuzz tools modules_install install sparse checkpatch \
+.PHONY: help modules check check-long run host guest-debian debian check-debian \
+	check-kselftests bench fuzz tools modules_install install sparse checkpatch \
 	lint htmldocs clean
 
 #H
