@@ -143,6 +143,9 @@ static void transmit(struct net *n)
 			break;
 		}
 	}
+	/* Of the last frame, too, the rest goes as soon as it can. */
+	if (n->backend->unsent && n->backend->unsent(n->backend))
+		n->blocked = true;
 	virtio_pushed(&n->device, TX);
 }
 
