@@ -61,6 +61,7 @@ run()
 	# shellcheck disable=SC2046 # a list
 	kill -KILL $(pids_of $pid)
 	wait $pid 2>/dev/null
+	return 0
 }
 
 uml()
