@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The command and real kernels: the Guest's, packed anew in every format, and the Host's, which is
+# none for a Guest. All that is wrong with a file is found before the Host is asked for a Guest:
+# so here, where there is none, a good kernel ends with status 3 and a sentence about /dev/lguest,
+# and a bad one with status 2 and one sentence that names file and fault.
+#
+# lguest-host: timeout=900
+
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$here/../../..
+lguest=$tree/build/tools/lguest
+rounds=500
+
+echo "TAP version 13"
+[ ! -e /dev/lguest ] || { echo "1..0 # SKIP this machine has /dev/lguest"; exit 4; }
+[ -x "$tree/scripts/guest-kernel" ] || { echo "1..0 # SKIP there are no scripts that have kernels"; exit 4; }
+guest=$("$tree/scripts/guest-kernel") && host=$("$tree/scripts/kernel" 6.1) &&
+	"$tree/scripts/packages" lz4 bzip2 xz-utils zstd >&2 || exit 1
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+number=0 failed=0
+
+# report NAME: the status of the command before is the verdict
+report()
+{
+	local status=$?
+
+	number=$((number + 1))
+	if [ $status = 0 ]; then
+		echo "ok $number $1"
+	else
+		sed 's/^/# /' "$tmp/err" | head -n 20
+		echo "not ok $number $1"
+		failed=1
+	fi
+}
+
+# The last one is the sentence, others may be of the progress.
+run() { "$lguest" run -k "$@" </dev/null >"$tmp/out" 2>"$tmp/err"; }
+loads() { run "$@"; [ $? = 3 ] && grep -q "^lguest run: /dev/lguest: No such file" "$tmp/err" && [ "$(wc -l <"$tmp/err")" = 1 ]; }
+# refused SENTENCE KERNEL ARGUMENT...
+refused()
+{
+	local sentence=$1
+
+	shift
+	run "$@"
+	[ $? = 2 ] && grep -q -e "^lguest run: .*$sentence" "$tmp/err" && [ "$(wc -l <"$tmp/err")" = 1 ] && [ ! -s "$tmp/out" ]
+}
+
+# The boot protocol's fields, little-endian.
+field() { od -A n -t u4 -j "$2" -N 4 "$1" | tr -d ' '; }
+byte() { od -A n -t u1 -j "$2" -N 1 "$1" | tr -d ' '; }
+le32() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8 & 255)))\\x$(printf %02x $(($1 >> 16 & 255)))\\x$(printf %02x $(($1 >> 24)))"; }
+put() { le32 "$3" | dd of="$1" bs=1 seek=$(($2)) conv=notrunc 2>/dev/null; }
+
+image=$guest/bzImage
+setup=$((($(byte "$image" 0x1f1) + 1) * 512))
+offset=$(field "$image" 0x248)
+dd if="$image" iflag=skip_bytes,count_bytes skip=$((setup + offset)) count="$(field "$image" 0x24c)" 2>/dev/null |
+	gzip -dc >"$tmp/payload"
+
+# packed COMMAND...: the same kernel with another packer's work as its payload
+packed()
+{
+	local size
+
+	head -c $((setup + offset)) "$image" >"$tmp/bzImage"
+	"$@" <"$tmp/payload" >>"$tmp/bzImage" 2>/dev/null
+	# All but gzip get the size behind it, as the kernel's build has it.
+	[ "$1" = gzip ] || le32 "$(stat -c %s "$tmp/payload")" >>"$tmp/bzImage"
+	size=$(stat -c %s "$tmp/bzImage")
+	put "$tmp/bzImage" 0x24c $((size - setup - offset))
+	put "$tmp/bzImage" 0x1f4 $(((size - setup + 15) / 16))
+}
+
+echo "1..21"
+loads "$guest/vmlinux"; report "vmlinux"
+loads "$image"; report "bzImage"
+loads "$image" --unpack guest; report "bzImage that unpacks itself"
+for packer in "gzip -9" "bzip2 -9" "xz --check=crc32 --x86 --lzma2=dict=32MiB" "xz --format=lzma -1" "zstd -19 --ultra" "lz4 -l -9 - -"; do
+	# shellcheck disable=SC2086 # words
+	packed $packer
+	loads "$tmp/bzImage"
+	report "packed by ${packer% - -}"
+done
+
+# The last payload, damaged.
+cp "$tmp/bzImage" "$tmp/damaged"
+dd if=/dev/zero of="$tmp/damaged" bs=1 seek=$((setup + offset + 300000)) count=5000 conv=notrunc 2>/dev/null
+refused "damaged: its payload (lz4) is damaged" "$tmp/damaged"; report "a damaged payload"
+refused "vmlinuz: a 64-bit kernel; only 32-bit ones run: build one" "$host/vmlinuz"; report "Debian's bzImage, of 64 bits"
+refused "vmlinux: a 64-bit kernel; only 32-bit ones run: build one" "$host/vmlinux"; report "Debian's vmlinux, of 64 bits"
+head -c 1000000 "$image" >"$tmp/cut"; refused "cut: truncated: [0-9]* bytes of its kernel are missing" "$tmp/cut"; report "a bzImage that is cut"
+head -c 1000000 "$guest/vmlinux" >"$tmp/cut"; refused "cut: truncated: segment [0-9]* ends behind the file" "$tmp/cut"; report "a vmlinux that is cut"
+head -c 600 "$image" >"$tmp/cut"; refused "cut: truncated" "$tmp/cut"; report "the header of a bzImage, cut"
+refused "bash: a 64-bit kernel" /bin/bash; report "a program"
+refused "System.map: neither an ELF kernel (vmlinux) nor a bzImage" "$guest/System.map"; report "a text"
+truncate -s 300M "$tmp/initrd"
+refused "initrd: an initrd of 307200 KiB does not fit into 65536 KiB of guest memory" "$image" -i "$tmp/initrd" -m 64; report "an initrd larger than memory"
+refused "give it more (-m)" "$image" -m 4; report "less memory than the kernel needs"
+refused "a command line of [0-9]* bytes; this kernel takes 2047" "$image" -p "$(head -c 3000 /dev/zero | tr '\0' x)"; report "too long a command line"
+
+# Headers with some bytes of any value: accepted or refused, by one sentence; never anything else.
+RANDOM=1 accepted=0 odd=0
+cp "$image" "$tmp/bzImage"
+header=$(dd if="$image" bs=1 skip=$((0x1f1)) count=144 2>/dev/null | od -A n -v -t x1 | tr -d '\n')
+for ((round = 0; round < rounds; round++)); do
+	# shellcheck disable=SC2206 # a list
+	bytes=($header)
+	for ((n = 1 + RANDOM % 4; n; n--)); do
+		bytes[RANDOM % 144]=$(printf %02x $((RANDOM % 3 ? RANDOM & 255 : RANDOM % 2 * 255)))
+	done
+	printf "$(printf '\\x%s' "${bytes[@]}")" | dd of="$tmp/bzImage" bs=1 seek=$((0x1f1)) conv=notrunc 2>/dev/null
+	if loads "$tmp/bzImage"; then
+		accepted=$((accepted + 1))
+	elif ! refused "" "$tmp/bzImage"; then
+		odd=$((odd + 1))
+		echo "# ${bytes[*]}"
+		sed 's/^/# /' "$tmp/err"
+	fi
+done
+echo "# $accepted of $rounds mutated headers were accepted"
+[ $odd = 0 ] && [ $accepted -gt $((rounds / 20)) ] && [ $accepted -lt $((rounds * 19 / 20)) ]
+report "$rounds mutated headers"
+
+exit $failed
