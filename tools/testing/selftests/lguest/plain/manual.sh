@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The options of the `lguest` command have four lists: the code's, --help, the man page and the
-# completion. They must be one. manual/ has the man page, the completion, and what the sources'
-# getopt tables hold, as lines of "FILE OPTION".
+# The options of the `lguest` command have five lists: the code's, --help, the man page, running.rst
+# and the completion. They must be one. manual/ has the last three, and what the sources' getopt
+# tables hold, as lines of "FILE OPTION".
 
 here=$(dirname "$0")/manual
 lguest=$(cd "$(dirname "$0")" && pwd)/../../tools/lguest
@@ -34,7 +34,7 @@ verbs=$("$lguest" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 # shellcheck disable=SC2086 # a list
 set -- $verbs
 echo "TAP version 13"
-echo "1..$((2 * $# + 4))"
+echo "1..$((2 * $# + 5))"
 
 for verb; do
 	"$lguest" "$verb" --help >"$tmp/help"
@@ -80,6 +80,10 @@ sed 's/\\-/-/g; s/\\f[A-Z]//g' "$here/lguest.1" >"$tmp/man"
 sed -n '/^\.SH OPTIONS OF RUN/,/^\.SH OTHER/p' "$tmp/man" | grep -A 1 '^\.TP' | grep '^\.B' | options >"$tmp/run.man"
 same "$tmp/run.help" "$tmp/run.man"
 report "the man page has the options of run, and no others"
+
+sed -n '/^Options of run/,/^Rights/p' "$here/running.rst" | grep '^``' | options >"$tmp/run.rst"
+same "$tmp/run.help" "$tmp/run.rst"
+report "running.rst has the options of run, and no others"
 
 # Those of other verbs stand in its synopsis.
 sed -n '/^\.SH SYNOPSIS/,/^\.SH DESC/p' "$tmp/man" | options | grep '^--' >"$tmp/others.man"
