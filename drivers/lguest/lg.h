@@ -134,6 +134,7 @@ struct lg_cpu {
 	u8 syscall_vec;
 	u8 next_hcall;			/* the Host's own cursor in the ring */
 	/* The ring left something for the Launcher; the call itself is still to be done. */
+	bool no_memory;			/* for the exit at hand; read() says so */
 	bool hypercall_waits;
 
 	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
@@ -304,8 +305,9 @@ void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
 bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count,
 		     u64 *entries);
 /*
- * The Host's page behind a gfn inside memory, with a reference; NULL if the Launcher's memory does
- * not allow it. For a write it is writable; for a read *writable tells whether it happens to be.
+ * The Host's page behind a gfn inside memory, with a reference. For a write it is writable; for a
+ * read *writable tells whether it happens to be. Or an ERR_PTR: -ENOMEM if the Host has no memory,
+ * another errno if the Launcher's memory does not allow it.
  */
 struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable);
 /*
@@ -338,7 +340,8 @@ enum lg_shadow_result {
 	LG_SHADOW_DONE,
 	LG_SHADOW_REFLECT, /* the Guest's own fault: cpu->fault */
 	LG_SHADOW_DEVICE,  /* allowed, but outside memory: *gpa */
-	LG_SHADOW_GONE,	   /* the Launcher's memory is not there: -EFAULT or no memory */
+	LG_SHADOW_GONE,	   /* the Launcher's memory is not there, or not to be used so */
+	LG_SHADOW_NO_MEMORY, /* the Host has none: nothing has changed */
 };
 /* A hardware page fault at gva; error as the processor pushed it. */
 enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa);

@@ -276,9 +276,10 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
 {
 	unsigned long hva = cpu->lg->base + (gfn << PAGE_SHIFT);
 	struct page *page;
+	int got;
 
 	if (unlikely(current->mm != cpu->lg->mm))
-		return NULL;
+		return ERR_PTR(-EFAULT);
 
 	/* These get what is mapped, and break no sharing (COW, KSM, zero page) for a read. */
 	*writable = true;
@@ -291,9 +292,8 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
 	}
 
 	lg_world_put(cpu);
-	if (get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &page) == 1)
-		return page;
-	return NULL;
+	got = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &page);
+	return got == 1 ? page : ERR_PTR(got ?: -EFAULT);
 }
 
 int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len)

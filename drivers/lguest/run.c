@@ -36,6 +36,9 @@ static enum lg_next page_fault(struct lg_cpu *cpu, u64 gva, u32 error)
 		return lg_deliver_fault(cpu);
 	case LG_SHADOW_DEVICE:
 		return lg_emulate_device(cpu, gva, gpa, error);
+	case LG_SHADOW_NO_MEMORY:
+		cpu->no_memory = true;
+		return LG_RUN;
 	case LG_SHADOW_GONE:
 		break;
 	}
@@ -160,7 +163,8 @@ static int thread_work(struct lg_cpu *cpu)
  *
  * Context: sleeps.
  * Return: 0 with cpu->exit filled; -EINTR when a signal is pending;
- * -ERESTARTNOINTR when the task has work to do on its way to
+ * -ENOMEM when the Host has no memory for what the Guest touched, which it touches again when it is
+ * next run; -ERESTARTNOINTR when the task has work to do on its way to
  * user mode and the call should begin anew.
  */
 int lg_run(struct lg_cpu *cpu)
@@ -216,6 +220,11 @@ int lg_run(struct lg_cpu *cpu)
 		vector = lg_world_enter(cpu);
 		trace_lguest_exit(cpu, vector);
 		handle_exit(cpu, vector);
+		if (unlikely(cpu->no_memory)) {
+			cpu->no_memory = false;
+			err = -ENOMEM;
+			break;
+		}
 	}
 	lg_world_put(cpu);
 	lg_watch_pause(cpu, LG_ACCOUNT_LAUNCHER);

@@ -594,25 +594,26 @@ static bool is_large(struct lg_cpu *cpu, const struct fill *f, u64 gfn)
 }
 
 /*
- * The frame for a fill, if it is not known: f->page, f->large. False: the Launcher's memory does
- * not have it.
+ * The frame for a fill, if it is not known: f->page, f->large. Or an errno: lg_mem_page()'s.
  */
-static bool find_frame(struct lg_cpu *cpu, struct fill *f, u64 gfn)
+static int find_frame(struct lg_cpu *cpu, struct fill *f, u64 gfn)
 {
 	const struct lg_shadow *s = cpu->lg->shadow;
 	u64 large = READ_ONCE(s->frame_large[gfn / LG_SLOTS]);
+	struct page *page;
 
 	f->page = NULL;
 	f->large = f->t.leaf && access_ok_for(f, large);
 	f->tried = f->t.leaf && !large;
 	if (f->large || (!f->tried && access_ok_for(f, READ_ONCE(s->frame[gfn]))))
-		return true;
-	f->page = lg_mem_page(cpu, gfn, f->access & LG_PF_WRITE, &f->writable);
-	if (!f->page)
-		return false;
+		return 0;
+	page = lg_mem_page(cpu, gfn, f->access & LG_PF_WRITE, &f->writable);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	f->page = page;
 	if (f->tried)
 		f->large = is_large(cpu, f, gfn);
-	return true;
+	return 0;
 }
 
 enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u64 *gpa)
@@ -639,8 +640,9 @@ enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u6
 			*gpa = f.t.gpa;
 			return LG_SHADOW_DEVICE;
 		}
-		if (lg_spage_top_up(cpu) || !find_frame(cpu, &f, f.t.gpa >> PAGE_SHIFT))
-			return LG_SHADOW_GONE;
+		err = lg_spage_top_up(cpu) ?: find_frame(cpu, &f, f.t.gpa >> PAGE_SHIFT);
+		if (err)
+			return err == -ENOMEM ? LG_SHADOW_NO_MEMORY : LG_SHADOW_GONE;
 		done = install(cpu, &f);
 		if (f.page)
 			put_page(f.page);

@@ -21,6 +21,7 @@ TRACE_DEFINE_ENUM(LG_SHADOW_DONE);
 TRACE_DEFINE_ENUM(LG_SHADOW_REFLECT);
 TRACE_DEFINE_ENUM(LG_SHADOW_DEVICE);
 TRACE_DEFINE_ENUM(LG_SHADOW_GONE);
+TRACE_DEFINE_ENUM(LG_SHADOW_NO_MEMORY);
 
 /* A Guest was initialised, by the Launcher `pid`; memory in bytes. */
 TRACE_EVENT(lguest_create,
@@ -197,7 +198,8 @@ TRACE_EVENT(lguest_page_fault,
 				   { LG_SHADOW_DONE, "filled" },
 				   { LG_SHADOW_REFLECT, "reflected" },
 				   { LG_SHADOW_DEVICE, "device" },
-				   { LG_SHADOW_GONE, "gone" }))
+				   { LG_SHADOW_GONE, "gone" },
+				   { LG_SHADOW_NO_MEMORY, "no memory" }))
 );
 
 /* A shadow entry was made. user: in the view of user mode. */

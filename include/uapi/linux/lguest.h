@@ -132,7 +132,8 @@ enum lguest_exit_reason {
  * mean something: all up to the end of the text, which is empty unless the reason says otherwise.
  *
  * read() fails with EINVAL before INITIALIZE, EPERM in another task than the vCPU's, EINTR when a
- * signal came, EFAULT when the buffer cannot be written (the exit is kept for the next read). Once
+ * signal came, ENOMEM when the Host has no memory for what the Guest touched (it touches it again at
+ * the next read), EFAULT when the buffer cannot be written (the exit is kept for the next read). Once
  * the Guest has ended, each read() tells so again.
  */
 struct lguest_exit {
