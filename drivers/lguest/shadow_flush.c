@@ -13,6 +13,9 @@
 
 #define TOP_SPAN	(1ULL << lg_level_shift(LG_TOP_LEVEL + 1))
 
+/* Pages of level 2 that are visited for a flush of one address in all directories. */
+#define MAX_VISITS	4096
+
 /* ---- Top tables ---- */
 
 static void clear_tops(struct lg_cpu *cpu)
@@ -162,18 +165,22 @@ static void zap_gva(struct lg_shadow *s, struct lg_spage *sp, u64 gva)
 		lg_spage_zap(s, spage_of_pte(sp->table[slot]), lg_slot(gva, 1));
 }
 
-/* Drops gva in all directories of this format. */
-static void zap_gva_everywhere(struct lg_shadow *s, const struct lg_paging *paging, u64 gva)
+/* Drops gva in all directories of this format. False: there are too many to visit. */
+static bool zap_gva_everywhere(struct lg_shadow *s, const struct lg_paging *paging, u64 gva)
 {
+	unsigned int visits = 0;
 	struct lg_spage *sp;
 
 	list_for_each_entry(sp, &s->dirs, dir) {
+		if (++visits > MAX_VISITS)
+			return false;
 		if (sp->key.direct || sp->key.format != paging->format)
 			continue;
 		/* Of PAE it is not known which GiB a page is used for; it may be zapped in vain. */
 		if (paging->format != LG_FMT_2LEVEL || sp->key.quadrant == gva / TOP_SPAN)
 			zap_gva(s, sp, gva);
 	}
+	return true;
 }
 
 /*
@@ -194,8 +201,8 @@ static void flush_gva(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gv
 	spin_lock(&s->lock);
 	s->gen++;
 	s->stats.flushes_one++;
-	if (kernel)
-		zap_gva_everywhere(s, paging, gva);
+	if (kernel && !zap_gva_everywhere(s, paging, gva))
+		flush_everything(s, cpu, false);
 	for (enum lg_view view = 0; view < LG_VIEWS; view++) {
 		if (!lg_top_key(paging, view, gva, &key) || key.direct)
 			continue;

@@ -11,6 +11,7 @@
 #include <linux/hash.h>
 #include <linux/log2.h>
 #include <linux/moduleparam.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -32,8 +33,12 @@
 /* Frames to look at, or entries to zap, before the lock is let go for a moment. */
 #define ZAP_BATCH	1024
 
-/* Entries that point to a page which are asked whether it was used. */
-#define ASK_PARENTS	64
+/*
+ * Entries that are asked whether what they lead to was used: of one list, and for one question of
+ * the Host's. It asks with its own spinlocks held; and only wants a hint.
+ */
+#define ASK_ENTRIES	64
+#define ASK_ALL		4096
 
 static unsigned int shadow_pages_max = 1u << 16;
 module_param(shadow_pages_max, uint, 0644);
@@ -133,20 +138,39 @@ void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int f
 }
 
 /*
- * Zaps all entries of a list, which a hostile Guest can make a million long: the lock is let go now
- * and then. So the caller must have seen to it that the list gets no longer meanwhile.
+ * A work that a hostile Guest can make long: entries by the million that lead to one frame, or to
+ * each of many. It is done with the lock held, but for no more than ZAP_BATCH steps at once.
  */
-static void zap_list(struct lg_shadow *s, u32 *first)
+struct work {
+	unsigned int steps;
+	bool may_sleep;			/* give the processor away, too */
+};
+
+/* Counts steps of the work; with the lock held, which may be let go for a moment. */
+static void work_on(struct lg_shadow *s, struct work *work, unsigned int steps)
+	__must_hold(&s->lock)
 {
-	unsigned int zapped = 0;
+	work->steps += steps;
+	if (work->steps < ZAP_BATCH)
+		return;
+	work->steps = 0;
+	spin_unlock(&s->lock);
+	if (work->may_sleep)
+		cond_resched();
+	spin_lock(&s->lock);
+}
+
+/*
+ * Zaps all entries of a list. As the lock may be let go, the caller has seen to it that the list
+ * gets no longer meanwhile.
+ */
+static void zap_list(struct lg_shadow *s, u32 *first, struct work *work)
+{
 	u32 entry;
 
 	while ((entry = *first) != 0) {
 		lg_spage_zap(s, spage_of_entry(s, entry), entry % LG_SLOTS);
-		if (++zapped % ZAP_BATCH == 0) {
-			spin_unlock(&s->lock);
-			spin_lock(&s->lock);
-		}
+		work_on(s, work, 1);
 	}
 }
 
@@ -221,7 +245,7 @@ static bool test_and_clear_young(u64 *pte)
  * vCPU can have it in its TLB: lg_world_flush_tlbs(), which wants the lock free. May let go of the
  * lock meanwhile.
  */
-static void retire(struct lg_shadow *s, struct lg_spage *sp)
+static void retire(struct lg_shadow *s, struct lg_spage *sp, struct work *work)
 {
 	/* Nobody finds it any more, to link it or to put it into a top table. */
 	sp->going = true;
@@ -233,10 +257,11 @@ static void retire(struct lg_shadow *s, struct lg_spage *sp)
 		visit_tops(s, sp, clear_top);
 		s->epoch++;
 	}
-	zap_list(s, &sp->parents);
+	zap_list(s, &sp->parents, work);
 	/* Last, as it could still be filled through a parent. */
 	lg_spage_zap_range(s, sp, 0, LG_SLOTS);
 	sp->going = false;
+	work_on(s, work, LG_SLOTS);
 }
 
 /*
@@ -248,7 +273,7 @@ static bool was_used(struct lg_shadow *s, struct lg_spage *sp)
 	bool used = visit_tops(s, sp, test_and_clear_young);
 	unsigned int asked = 0;
 
-	for (u32 entry = sp->parents; entry && asked < ASK_PARENTS; asked++) {
+	for (u32 entry = sp->parents; entry && asked < ASK_ENTRIES; asked++) {
 		struct lg_spage *parent = spage_of_entry(s, entry);
 		unsigned int slot = entry % LG_SLOTS;
 
@@ -263,7 +288,7 @@ static bool was_used(struct lg_shadow *s, struct lg_spage *sp)
 /*
  * The page that is missed least, as far as can be told cheaply, out of use; NULL if there is none.
  */
-static struct lg_spage *retire_oldest(struct lg_shadow *s)
+static struct lg_spage *retire_oldest(struct lg_shadow *s, struct work *work)
 {
 	struct lg_spage *sp = NULL;
 
@@ -274,7 +299,7 @@ static struct lg_spage *retire_oldest(struct lg_shadow *s)
 		list_move_tail(&sp->age, &s->pages);
 	}
 	if (sp)
-		retire(s, sp);
+		retire(s, sp, work);
 	return sp;
 }
 
@@ -339,10 +364,11 @@ no_table:
 
 static struct lg_spage *recycle_spage(struct lg_shadow *s)
 {
+	struct work work = { .may_sleep = true };
 	struct lg_spage *sp;
 
 	spin_lock(&s->lock);
-	sp = retire_oldest(s);
+	sp = retire_oldest(s, &work);
 	if (sp)
 		s->stats.reused++;
 	spin_unlock(&s->lock);
@@ -393,28 +419,23 @@ static bool to_gfns(const struct lguest *lg, unsigned long start, unsigned long 
 	return true;
 }
 
-static void zap_gfns(struct lg_shadow *s, u64 first, u64 last)
-{
-	memset(&s->frame[first], 0, (last - first + 1) * sizeof(s->frame[0]));
-	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++) {
-		s->frame_large[large] = 0;
-		zap_list(s, &s->rmap_large[large]);
-	}
-	for (u64 gfn = first; gfn <= last; gfn++)
-		zap_list(s, &s->rmap[gfn]);
-}
-
 /* No entry for them is made meanwhile. TLBs are the caller's. */
-static void zap_memory(struct lg_shadow *s, u64 first, u64 last)
+static void zap_memory(struct lg_shadow *s, u64 first, u64 last, bool may_sleep)
 {
-	u64 next;
+	struct work work = { .may_sleep = may_sleep };
 
-	for (; first <= last; first = next + 1) {
-		next = min(last, first | (ZAP_BATCH - 1));
-		spin_lock(&s->lock);
-		zap_gfns(s, first, next);
-		spin_unlock(&s->lock);
+	spin_lock(&s->lock);
+	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++) {
+		zap_list(s, &s->rmap_large[large], &work);
+		s->frame_large[large] = 0;
+		work_on(s, &work, 1);
 	}
+	for (u64 gfn = first; gfn <= last; gfn++) {
+		zap_list(s, &s->rmap[gfn], &work);
+		s->frame[gfn] = 0;
+		work_on(s, &work, 1);
+	}
+	spin_unlock(&s->lock);
 }
 
 static int invalidate_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
@@ -432,8 +453,11 @@ static int invalidate_start(struct mmu_notifier *notifier, const struct mmu_noti
 	spin_unlock(&s->lock);
 
 	trace_lguest_shadow_zap(lg, first, last);
-	/* No new entry can be made from here on. */
-	zap_memory(s, first, last);
+	/*
+	 * No new entry can be made from here on. Who may not wait (the OOM reaper) is not made to:
+	 * it costs him no more than there are entries, which shadow_pages_max bounds.
+	 */
+	zap_memory(s, first, last, mmu_notifier_range_blockable(range));
 	lg_world_flush_tlbs(lg);
 	return 0;
 }
@@ -461,15 +485,16 @@ static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
 	struct lguest *lg = container_of(notifier, struct lguest, notifier);
 
-	zap_memory(lg->shadow, 0, lg->pfn_limit - 1);
+	zap_memory(lg->shadow, 0, lg->pfn_limit - 1, true);
 	lg_world_flush_tlbs(lg);
 }
 
-static bool list_young(struct lg_shadow *s, u32 entry, bool clear)
+/* Was the frame used through one of the first entries of its list? left: how many may be asked. */
+static bool list_young(struct lg_shadow *s, u32 entry, bool clear, unsigned int *left)
 {
 	bool young = false;
 
-	while (entry) {
+	for (unsigned int asked = 0; entry && asked < ASK_ENTRIES && *left; asked++, --*left) {
 		struct lg_spage *sp = spage_of_entry(s, entry);
 		unsigned int slot = entry % LG_SLOTS;
 
@@ -483,12 +508,13 @@ static bool list_young(struct lg_shadow *s, u32 entry, bool clear)
 }
 
 /*
- * Did the Guest use these frames? TLBs may keep one young a little longer: the Host asks for a
- * hint.
+ * Did the Guest use these frames? TLBs may keep one young a little longer, and of one that is
+ * mapped very often not all is known: the Host asks for a hint. Does not sleep.
  */
 static bool gfns_young(struct lguest *lg, unsigned long start, unsigned long end, bool clear)
 {
 	struct lg_shadow *s = lg->shadow;
+	unsigned int left = ASK_ALL;
 	bool young = false;
 	u64 first, last;
 
@@ -497,9 +523,9 @@ static bool gfns_young(struct lguest *lg, unsigned long start, unsigned long end
 
 	spin_lock(&s->lock);
 	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++)
-		young |= list_young(s, s->rmap_large[large], clear);
-	for (u64 gfn = first; gfn <= last; gfn++)
-		young |= list_young(s, s->rmap[gfn], clear);
+		young |= list_young(s, s->rmap_large[large], clear, &left);
+	for (u64 gfn = first; gfn <= last && left; gfn++)
+		young |= list_young(s, s->rmap[gfn], clear, &left);
 	spin_unlock(&s->lock);
 	return young;
 }
@@ -544,12 +570,13 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 /* Frees up to `most` pages of one Guest; says how many. */
 static unsigned long shrink_guest(struct lg_shadow *s, unsigned long most)
 {
+	struct work work = { .may_sleep = true };
 	struct lg_spage *sp, *next;
 	unsigned long freed = 0;
 	LIST_HEAD(victims);
 
 	spin_lock(&s->lock);
-	while (freed < most && (sp = retire_oldest(s))) {
+	while (freed < most && (sp = retire_oldest(s, &work))) {
 		list_add(&sp->age, &victims);
 		give_id_back(s, sp);
 		freed++;
@@ -608,8 +635,10 @@ static void free_shadow(struct lg_shadow *s)
 	unsigned int id = 1;
 
 	if (s->ids && s->by_id) {
-		for_each_set_bit_from(id, s->ids, s->max_pages + 1)
+		for_each_set_bit_from(id, s->ids, s->max_pages + 1) {
 			free_spage(s->by_id[id]);
+			cond_resched();
+		}
 	}
 	kvfree(s->rmap_large);
 	kvfree(s->frame_large);
