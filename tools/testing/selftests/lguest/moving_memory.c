@@ -6,14 +6,11 @@
  *
  * lguest-host: smp=2 mem=1024 args=numa=fake=2 timeout=300
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mount.h>
-#include <sys/swap.h>
 #include <sys/syscall.h>
 
 #include "harness.h"
 #include "helper.h"
+#include "host_memory.h"
 #include "launcher.h"
 #include "guests/work.h"
 
@@ -31,41 +28,6 @@
 static int rounds(void)
 {
 	return test_is_long() ? 500 : 10;
-}
-
-static bool write_file(const char *name, const char *text)
-{
-	int fd = open(name, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-/* A number of a file of "name number" lines, or of a file with nothing else. */
-static long read_number(const char *file_name, const char *name)
-{
-	FILE *file = fopen(file_name, "r");
-	char word[64];
-	long number = -1;
-
-	if (!file)
-		return -1;
-	if (!name) {
-		if (fscanf(file, "%ld", &number) != 1)
-			number = -1;
-	} else {
-		while (fscanf(file, "%63s %ld", word, &number) == 2 && strcmp(word, name))
-			number = -1;
-	}
-	fclose(file);
-	return number;
-}
-
-static long vmstat(const char *name)
-{
-	return read_number("/proc/vmstat", name);
 }
 
 /* The pages that the Guest works with, here. */
@@ -107,28 +69,6 @@ FIXTURE_TEARDOWN(moving)
 }
 
 /* ---- Swap ---- */
-/* A zram disk as swap; false if this host has none. */
-static bool make_swap(void)
-{
-	static uint8_t header[PAGE];
-	const char *disk = "/dev/zram0";
-	int fd;
-
-	if (access(disk, F_OK) && system("modprobe zram"))
-		return false;
-	if (read_number("/sys/block/zram0/disksize", NULL) <= 0 &&
-	    !write_file("/sys/block/zram0/disksize", "256M"))
-		return false;
-	/* What mkswap writes: version, last page, and the magic at the end of the first page. */
-	memcpy(header + 1024, (uint32_t [2]){ 1, (256 << 20) / PAGE - 1 }, 8);
-	memcpy(header + PAGE - 10, "SWAPSPACE2", 10);
-	fd = open(disk, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, header, PAGE) != PAGE || fsync(fd))
-		return false;
-	close(fd);
-	return !swapon(disk, 0) || errno == EBUSY;
-}
-
 static void page_out(struct vm *vm)
 {
 	uint8_t *pages = work_pages(vm);
@@ -156,7 +96,7 @@ TEST_F(moving, swapped_out_under_a_running_guest)
 	/* It really was out, and came back. */
 	EXPECT_LT(out, vmstat("pswpout"));
 	EXPECT_LT(in, vmstat("pswpin"));
-	EXPECT_EQ(0, swapoff("/dev/zram0"));
+	EXPECT_EQ(0, swapoff(SWAP_DISK));
 }
 
 /* ---- Migration ---- */
