@@ -171,7 +171,10 @@ TEST_F(limits, the_shrinker_takes_all)
 }
 
 /* ---- One frame, mapped as often as there is room for, or in the short run half of that ---- */
-#define MANY_TABLES	(test_is_long() ? 300 : 130)
+static uint32_t many_tables(const char *limit)
+{
+	return strlen(limit) < 3 ? 20 : test_is_long() ? 300 : 130;
+}
 /*
  * Entries that lead to it, from which on somebody else must have had his turn meanwhile, and more
  * than once: the ends of a system call give one, too.
@@ -273,16 +276,16 @@ static void take_the_frame(struct vm *vm)
 TEST_F(limits, one_frame_everywhere)
 {
 	self->vm.mailbox->in[TABLES_MODE] = TABLES_MILLION;
-	self->vm.mailbox->in[TABLES_COUNT] = MANY_TABLES;
+	self->vm.mailbox->in[TABLES_COUNT] = many_tables(variant->limit);
 	start_helper(&self->helper, &self->vm, take_the_frame);
 	vm_pass(&self->vm);
 	pthread_join(self->helper.thread, NULL);
 }
 
-/* It may stay, if somebody holds it: the Host does for a moment when it maps it. */
+/* It stays if it was used since this was last asked; or if somebody holds it just now. */
 static int swap_out(void *frame)
 {
-	return madvise(frame, PAGE, MADV_PAGEOUT);
+	return madvise(frame, PAGE, MADV_PAGEOUT) ?: madvise(frame, PAGE, MADV_PAGEOUT);
 }
 
 /*
@@ -302,9 +305,10 @@ static void swap_the_frame(struct vm *vm)
 
 	wait_for_turns(vm, 0);
 	while_mapped_everywhere(vm, rounds() / 5, reclaim, false);
-	while_mapped_everywhere(vm, rounds() / 5, swap_out, false);
-	if (vmstat("pswpout") == out)
-		FAIL("nothing was swapped out");
+	/* Once at least, while the stamp has not been written to swap: until then it is dirty. */
+	do
+		while_mapped_everywhere(vm, rounds() / 5, swap_out, false);
+	while (vmstat("pswpout") == out);
 	finish(vm);
 }
 
@@ -315,7 +319,7 @@ TEST_F(limits, one_frame_everywhere_swapped_out)
 	ASSERT_TRUE(write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"));
 	ASSERT_EQ(0, access("/sys/fs/cgroup/test/memory.reclaim", W_OK));
 	self->vm.mailbox->in[TABLES_MODE] = TABLES_MILLION;
-	self->vm.mailbox->in[TABLES_COUNT] = MANY_TABLES;
+	self->vm.mailbox->in[TABLES_COUNT] = many_tables(variant->limit);
 	start_helper(&self->helper, &self->vm, swap_the_frame);
 	vm_pass(&self->vm);
 	pthread_join(self->helper.thread, NULL);

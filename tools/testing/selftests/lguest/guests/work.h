@@ -18,7 +18,7 @@
 #define WORK_ADDRESS	2
 /* Pages of WORK_MEMORY and WORK_SAME. */
 #define WORK_PAGES	3
-/* A number that is no other Guest's. */
+/* A number that is no other Guest's; of WORK_SAME, what the pages hold, and it may change. */
 #define WORK_SALT	4
 
 /* mailbox.out: turns done; the first page of WORK_MEMORY and WORK_SAME; what WORK_READ saw. */
