@@ -26,12 +26,6 @@
 /* entry_32.S comes here in the place of i386_start_kernel(). */
 asmlinkage void __init lguest_start(void);
 
-/* Also called by what irqflags.h has put into modules. */
-void lguest_irq_enable(void);
-void lguest_safe_halt(void);
-EXPORT_SYMBOL(lguest_irq_enable);
-EXPORT_SYMBOL(lguest_safe_halt);
-
 struct lguest_data lguest_data __aligned(PAGE_SIZE) = {
 	.blocked_interrupts = ~0U,
 	.hcall_status = { [0 ... LGUEST_HCALL_RING - 1] = LGUEST_HCALL_FREE },
@@ -68,6 +62,10 @@ void lguest_hcall_later(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4)
 	}
 	local_irq_restore(flags);
 }
+
+/* In entry_32.S; irqflags.h calls them from modules, too. */
+EXPORT_SYMBOL(lguest_irq_enable);
+EXPORT_SYMBOL(lguest_safe_halt);
 
 /* ---- The end ---- */
 

@@ -39,12 +39,14 @@ static struct irq_chip lguest_chip = {
 };
 
 /*
- * All gates are there now, and the stack for entries from user mode: the Host need not look for
- * them in memory with each delivery, as a processor does.
+ * All gates and segments are there now, and the stack for entries from user mode: the Host need not
+ * look for them in memory with each delivery, as a processor does. To load any segment makes the
+ * Host's copy the table that counts.
  */
 static void __init tell_entries(void)
 {
 	const struct desc_struct *idt = (void *)CPU_ENTRY_AREA_RO_IDT;
+	u32 stack = this_cpu_read(cpu_tss_rw.x86_tss.sp0);
 	unsigned int vector;
 
 	for (vector = 0; vector < IDT_ENTRIES; vector++) {
@@ -52,7 +54,8 @@ static void __init tell_entries(void)
 
 		lguest_hcall_later(LHCALL_LOAD_IDT_ENTRY, vector, gate[0], gate[1], 0);
 	}
-	lguest_hcall(LHCALL_SET_STACK, __KERNEL_DS | 1, this_cpu_read(cpu_tss_rw.x86_tss.sp0), 1, 0);
+	lguest_hcall_later(LHCALL_LOAD_TLS, __pa(current->thread.tls_array), 0, 0, 0);
+	lguest_hcall(LHCALL_SET_STACK, __KERNEL_DS | 1, stack, 1, 0);
 }
 
 static void __init init_lines(void)

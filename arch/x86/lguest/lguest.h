@@ -21,6 +21,10 @@ static __always_inline void lguest_hcall(u32 number, u32 arg1, u32 arg2, u32 arg
 /* One that may wait for the next lguest_hcall(). Order is kept. */
 void lguest_hcall_later(u32 number, u32 arg1, u32 arg2, u32 arg3, u32 arg4);
 
+/* entry_32.S; called by alternatives, see asm/lguest_guest.h. */
+void lguest_irq_enable(void);
+void lguest_safe_halt(void);
+
 void __init lguest_init_irqs(void);
 void __init lguest_init_time(void);
 void __init lguest_init_mmu(void);

@@ -120,7 +120,9 @@ tunctl -t lg0 >/dev/null && ip addr add 10.7.0.1/24 dev lg0 && ip link set lg0 u
 # never ends where nothing is sent.
 mkfifo "$tmp/never"
 nc -l -p 1234 <>"$tmp/never" >"$tmp/received" &
+listeners=$!
 nc -l -p 1235 <"$tmp/random" >/dev/null &
+listeners="$listeners $!"
 guest 'ip addr add 10.7.0.2/24 dev eth0 && ip link set eth0 up && ping -c 3 -i 0.2 -q 10.7.0.1 >&2 &&
 	dd if=/dev/urandom of=/tmp/sent bs=64k count=32 2>/dev/null && mkfifo /tmp/never &&
 	nc 10.7.0.1 1234 </tmp/sent && md5sum </tmp/sent && nc 10.7.0.1 1235 <>/tmp/never | md5sum' \
@@ -128,7 +130,8 @@ guest 'ip addr add 10.7.0.2/24 dev eth0 && ip link set eth0 up && ping -c 3 -i 0
 	is out "$(md5sum <"$tmp/received")
 $(md5sum <"$tmp/random")" && [ "$(wc -c <"$tmp/received")" = 2097152 ]
 report "ping, and TCP both ways"
-pkill nc
+# shellcheck disable=SC2086 # a list of words
+kill $listeners 2>/dev/null
 tunctl -d lg0 >/dev/null
 
 # ---- Four at once.
