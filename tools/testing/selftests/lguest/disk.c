@@ -3,7 +3,7 @@
  * Disks of `lguest run`: all that was written is there, with the launcher stopped and continued
  * meanwhile; and what fails below them fails in the Guest, for that request, and nowhere else.
  *
- * lguest-host: mem=1536 smp=2 timeout=600
+ * lguest-host: mem=1536 smp=2 timeout=900
  */
 #include <sys/mount.h>
 #include <sys/stat.h>

@@ -4,7 +4,7 @@
 # Debian's passt, both as an ordinary user. Pings, none of which may be lost, and TCP in bulk both
 # ways with checksums; ten thousand pings and 64 MiB in the long run.
 #
-# lguest-host: mem=1024 smp=2 linux=yes timeout=600
+# lguest-host: mem=1024 smp=2 linux=yes timeout=900
 
 files=/lguest/linux
 pings=500 mib=4
