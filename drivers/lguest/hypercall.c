@@ -290,6 +290,17 @@ const char *lg_hypercall_name(unsigned int nr)
 	return nr < ARRAY_SIZE(hypercalls) ? hypercalls[nr].name : NULL;
 }
 
+/*
+ * Apart from do_hypercall(), so that nothing has to outlive the tracepoint's call there: when it is
+ * off, it is one instruction.
+ */
+static noinline enum lg_next do_traced(struct lg_cpu *cpu, u32 number,
+				       const u32 *arg, bool ring)
+{
+	trace_lguest_hypercall(cpu, number, arg, ring);
+	return hypercalls[number].handle(cpu, arg);
+}
+
 /* ring: it was asked for in the asynchronous ring. */
 static __always_inline enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number,
 						 const u32 *arg, bool ring)
@@ -302,7 +313,9 @@ static __always_inline enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number,
 	if (!cpu->data_gpa && number != LHCALL_LGUEST_INIT)
 		return lg_kill(cpu, "hypercall %u (%s) before LGUEST_INIT",
 			       number, hypercalls[number].name);
-	lg_watch_hypercall(cpu, number, arg, ring);
+	lg_watch_hypercall(cpu, number, ring);
+	if (trace_lguest_hypercall_enabled())
+		return do_traced(cpu, number, arg, ring);
 	return hypercalls[number].handle(cpu, arg);
 }
 

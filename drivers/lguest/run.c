@@ -157,6 +157,13 @@ static int thread_work(struct lg_cpu *cpu)
 	return 0;
 }
 
+/* Returns the vector, so that it has to be kept nowhere while the tracepoint is off. */
+static noinline int trace_exit(struct lg_cpu *cpu, int vector)
+{
+	trace_lguest_exit(cpu, vector);
+	return vector;
+}
+
 /**
  * lg_run() - run a vCPU until the Launcher is needed
  * @cpu: the vCPU of the running task, which lg_may_run() has found
@@ -218,7 +225,8 @@ int lg_run(struct lg_cpu *cpu)
 
 		trace_lguest_enter(cpu);
 		vector = lg_world_enter(cpu);
-		trace_lguest_exit(cpu, vector);
+		if (trace_lguest_exit_enabled())
+			vector = trace_exit(cpu, vector);
 		handle_exit(cpu, vector);
 		if (unlikely(cpu->no_memory)) {
 			cpu->no_memory = false;

@@ -76,7 +76,7 @@ static __always_inline void lg_watch_exit(struct lg_cpu *cpu,
 
 /* One hypercall is about to be done: a valid one, but for its arguments. */
 static __always_inline void lg_watch_hypercall(struct lg_cpu *cpu, u32 nr,
-					       const u32 *arg, bool ring)
+					       bool ring)
 {
 	struct lg_stats *s = &cpu->stats;
 
@@ -86,7 +86,6 @@ static __always_inline void lg_watch_hypercall(struct lg_cpu *cpu, u32 nr,
 		s->owed = &s->account[LG_ACCOUNT_HYPERCALL + nr];
 		s->owed->count++;
 	}
-	trace_lguest_hypercall(cpu, nr, arg, ring);
 }
 
 /* The vCPU's task begins and ends to work on it: lg_run(), some requests. */
