@@ -101,9 +101,10 @@ report "8,000 bytes through the serial port and back"
 lguest run -m 16 --name one -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err" </dev/null &
 until_true grep -q spinning "$tmp/out" &&
 	! lguest run -m 16 --name one -k "$guest" 2>"$tmp/err" && says "a guest of that name is running" &&
+	lguest list | grep -q "^one .* 16M " &&
 	lguest pause one && lguest resume one && lguest stop one && wait $! &&
 	! lguest stop one 2>"$tmp/err" && says "no guest of that name"
-report "one name, one guest; pause, resume, stop"
+report "one name, one guest, which list knows; pause, resume, stop"
 
 # second: the process that holds the Guest, a child of the first
 second() { ps -o pid,ppid | awk -v p="$1" '$2 == p { print $1 }'; }
