@@ -119,7 +119,7 @@ static void on_alarm(int number)
 /* A child that runs a Guest, on one CPU or, moved every few ms, on both. */
 static pid_t worker(int number, uint32_t mode, bool moves)
 {
-	uint32_t turns = test_is_long() ? 3000 : 300;
+	uint32_t turns = test_is_long() ? 3000 : 120;
 	pid_t child = fork();
 	struct vm vm;
 	int cpu = 0;

@@ -111,9 +111,9 @@ TEST(boot_directory_of_noise)
 		if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE,
 				      vm.pgdir, vm.entry))
 			FAIL("INITIALIZE");
-		alarm(1);
+		ualarm(50000, 50000);
 		came = vm_run(&vm);
-		alarm(0);
+		ualarm(0, 0);
 		if (came == LGUEST_EXIT_DEATH)
 			EXPECT_LT(10, strlen(vm.exit.text));
 		vm_stop(&vm);

@@ -2,8 +2,8 @@
 /*
  * Guests that want more shadow pages than they get, whose pages the host takes back while they run,
  * that map one frame hundreds of thousands of times, or in every table the same: they see their
- * memory as it is, the Host keeps its rules M1, M2 and M5 (debugfs has a file that looks), and nobody waits
- * long.
+ * memory as it is, the Host keeps its rules M1, M2 and M5 (debugfs has a file that looks), nobody
+ * waits long, and their launcher's cgroup pays.
  *
  * lguest-host: smp=1 mem=1024 timeout=600
  * lguest-host: smp=2 mem=1024 timeout=600
@@ -11,6 +11,8 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "harness.h"
 #include "helper.h"
@@ -324,6 +326,63 @@ TEST_F(limits, one_frame_everywhere_swapped_out)
 	vm_pass(&self->vm);
 	pthread_join(self->helper.thread, NULL);
 	EXPECT_EQ(0, swapoff(SWAP_DISK));
+}
+
+/* ---- Who pays ---- */
+#define CGROUP		"/sys/fs/cgroup/launcher"
+
+/* Bytes that the launcher's cgroup is charged with, of one kind. */
+static long charged(const char *kind)
+{
+	return read_number(CGROUP "/memory.stat", kind);
+}
+
+/* The Guest's memory, and the Host's for it: both are the launcher's to pay, while it is there. */
+TEST_F(limits, charged_to_the_launchers_cgroup)
+{
+	long kernel, anon, with_guest;
+	struct shadow s;
+	pid_t child;
+	int status;
+
+	if (!write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
+		SKIP(return, "this host has no memory controller");
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	/* This one was made by somebody else, and there is to be one only. */
+	vm_stop(&self->vm);
+	self->vm.fd = -1;
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		struct vm vm;
+
+		if (!write_file(CGROUP "/cgroup.procs", "0"))
+			FAIL("cgroup.procs: %s", strerror(errno));
+		kernel = charged("kernel");
+		anon = charged("anon");
+		vm_start(&vm, "tables", &(struct vm_options){ .memory = 64 * MIB });
+		vm.mailbox->in[TABLES_MODE] = TABLES_CROWD;
+		vm.mailbox->in[TABLES_COUNT] = 100;
+		start_helper(&self->helper, &vm, finish);
+		vm_pass(&vm);
+		pthread_join(self->helper.thread, NULL);
+		s = check_shadow();
+		with_guest = charged("kernel");
+		if (with_guest - kernel < (long)(s.made * PAGE))
+			FAIL("%ld bytes of the kernel's for %lu shadow pages", with_guest - kernel,
+			     s.made);
+		/* A page table and 12 pages for each directory, at least. */
+		if (charged("anon") - anon < (long)(100 * 12 * PAGE))
+			FAIL("%ld bytes for the Guest's memory", charged("anon") - anon);
+		vm_stop(&vm);
+		if (charged("kernel") - kernel > (with_guest - kernel) / 4)
+			FAIL("%ld bytes are left of %ld", charged("kernel") - kernel,
+			     with_guest - kernel);
+		_exit(0);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, rmdir(CGROUP));
 }
 
 /* ---- One table everywhere ---- */
