@@ -18,8 +18,8 @@
 #include <asm/lguest.h>
 
 #define PAGE		4096ul
-/* Beyond what any program of this word size can map, and page aligned. */
-#define NO_ADDRESS	(sizeof(long) == 8 ? (unsigned long)0x0000800000000000 : 0xfffff000ul)
+/* Beyond what any program of this word size can map with five levels of tables; page aligned. */
+#define NO_ADDRESS	(sizeof(long) == 8 ? (unsigned long)0x0100000000000000 : 0xfffff000ul)
 
 /* An address at which nothing is; kept from the compiler, which would know that. */
 static void *volatile nowhere = (void *)8;
