@@ -66,8 +66,10 @@ is() { [ "$(cat "$tmp/$1"; echo .)" = "$2
 ." ]; }
 
 [ -z "$LGUEST_TEST_LONG" ] && boots=0 || boots=200
+# Other page tables, other splits of the address space: in the long run only.
+variants=$(ls $files/variants 2>/dev/null)
 echo "TAP version 13"
-echo "1..$((14 + (boots > 0)))"
+echo "1..$((14 + (boots > 0) + $(echo "$variants" | wc -w)))"
 
 # ---- Beginnings. The Guest's own words about itself, its output byte for byte, its status.
 who='read -r _ _ release _ </proc/version; echo "$release on $(uname -m)"; echo words >&2; exit 7'
@@ -100,7 +102,13 @@ run 1 && grep -q 'the guest crashed: .*Attempted to kill init' "$tmp/err"; repor
 
 # ---- Memory.
 memory='sed -n "s/MemTotal: *\([0-9]*\).*/\1/p" /proc/meminfo'
-sized() { guest "$memory" -m "$1" && [ "$(cat "$tmp/out")" -gt "$2" ] && [ "$(cat "$tmp/out")" -le $(($1 * 1024)) ]; }
+sized()		# MIB LEAST-KIB ARGUMENT...
+{
+	size=$1 least=$2
+	shift 2
+	guest "$memory" -m "$size" "$@" &&
+		[ "$(cat "$tmp/out")" -gt "$least" ] && [ "$(cat "$tmp/out")" -le $((size * 1024)) ]
+}
 sized 24 8000; report "24 MiB"
 sized 3072 2900000; report "3 GiB, most of it above what the kernel maps"
 
@@ -157,5 +165,14 @@ if [ $boots -gt 0 ]; then
 	done
 	[ $good = 0 ]; report "200 times in a row"
 fi
+
+# ---- Other kernels: with all their memory from low to high, unpacked by either.
+for variant in $variants; do
+	begins -k "$files/variants/$variant" && begins -k "$files/variants/$variant" --unpack guest &&
+		sized 2500 2400000 -k "$files/variants/$variant" &&
+		guest 'i=0; while [ $i -lt 50 ]; do i=$((i + 1)); seq 3000 | md5sum; done | sort -u | wc -l' \
+			-k "$files/variants/$variant" && is out 1
+	report "$variant"
+done
 
 [ $failed = 0 ]
