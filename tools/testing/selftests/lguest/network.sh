@@ -78,21 +78,29 @@ guest()
 	su -s /bin/sh runner -c "exec $files/start -m 64 $*" >"$tmp/out" 2>"$tmp/err" </dev/null
 }
 
-# The Guest's part: says "pings WORDS", "down SUM", and "up SUM", the sum being what port 5001 says to what it got.
+# The Guest's part: says "pings COUNT up to NUMBER", "down SUM", and "up SUM", the sum being what
+# port 5001 says to what it got.
 exchange()
 {
 	echo "set -e
 		ip link set eth0 up
 		$1
-		echo pings \$(ping -A -q -c $pings $2 | grep transmitted)
+		# Each by its number: where an answer takes long, ping has sent one more.
+		ping -A -c $pings $2 | sed -n 's/.* seq=//p' | cut -d ' ' -f 1 >/tmp/pings
+		echo pings \$(sort -n /tmp/pings | uniq | wc -l) up to \$(tail -n 1 /tmp/pings)
 		wget -q -O /tmp/data http://$3:8080/data
 		echo down \$(md5sum </tmp/data)
-		# The other side closes first: what becomes of half a connection is no question here.
-		mkfifo /tmp/up
-		nc $3 5001 </tmp/up >/tmp/sum &
-		exec 7>/tmp/up
-		cat /tmp/data >&7
-		wait \$!
+		# The other side closes first: what becomes of half a connection is no question here. passt
+		# gives a connection up when an emulated machine is too slow for it: then once more.
+		for try in 1 2 3; do
+			rm -f /tmp/up
+			mkfifo /tmp/up
+			nc $3 5001 </tmp/up >/tmp/sum &
+			exec 7>/tmp/up
+			cat /tmp/data >&7 && wait \$! && break
+			echo again >&2
+			exec 7>&-
+		done
 		echo up \$(cat /tmp/sum)"
 }
 
@@ -101,11 +109,11 @@ echo "1..9"
 # through NAME SETUP PING-ADDRESS SERVER-ADDRESS OPTION
 through()
 {
-	nc -l -p 5001 -e "$tmp/sum" >/dev/null 2>&1 &
+	nc -ll -p 5001 -e "$tmp/sum" >/dev/null 2>&1 &
 	upload=$!
 	guest "$(exchange "$2" "$3" "$4")" -n "$5"
 	report "$1: a guest of an ordinary user"
-	grep -q "^pings $pings packets transmitted, $pings packets received, 0% packet loss" "$tmp/out"
+	grep -q "^pings $pings up to $((pings - 1))\$" "$tmp/out"
 	report "$1: $pings pings, none lost"
 	grep -q "^down $sum -" "$tmp/out"
 	report "$1: $mib MiB to the guest"
