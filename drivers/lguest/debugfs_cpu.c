@@ -599,7 +599,8 @@ static const char *reason_of(const struct lg_exit_record *r)
 {
 	if (r->vector == LGUEST_TRAP_ENTRY && !r->user)
 		return "hypercall";
-	return lg_account_name(lg_account_of_vector[r->vector]);
+	return lg_account_name((lg_exit_kinds[r->vector].account - offsetof(struct lg_stats, account)) /
+			       sizeof(struct lg_account));
 }
 
 static void show_detail(struct seq_file *m, const struct lg_exit_record *r)

@@ -90,6 +90,84 @@ static int stack_words(struct lg_cpu *cpu, u32 skip, u32 *word, unsigned int wor
 	return 0;
 }
 
+/*
+ * The words of an IRET: all five at once where reading them cannot fail in another way than reading
+ * three would. *have says how many they are.
+ */
+static int iret_words(struct lg_cpu *cpu, u32 word[5], unsigned int size, unsigned int *have)
+{
+	u64 stack = lg_seg_running(cpu, LG_SREG_SS);
+	u32 sp = cpu->state->frame.sp, linear = lg_desc_base(stack) + sp;
+
+	if (likely(size == 4 && stack & LG_DESC_BIG && linear % 4096 <= 4096 - 20 &&
+		   lg_desc_allows(stack, sp, 20, 0))) {
+		*have = 5;
+		return lg_read_gva(cpu, linear, word, 20, 0);
+	}
+	*have = 3;
+	return stack_words(cpu, 0, word, 3, size);
+}
+
+/* An IRET to user level has found all this right, and data segments are what user level may have. */
+static void note_quick(struct lg_cpu *cpu, u16 kernel_ss, u64 stack, u64 code, u16 cs, u16 ss)
+{
+	struct lg_quick *quick = &cpu->quick;
+
+	if (cpu->seg.gdt_in_memory || cpu->state->guest_ldt || lg_desc_limit(code) != U32_MAX ||
+	    !lg_desc_is_data(stack) || !lg_desc_is_flat(stack) || stack & LG_DESC_DOWN)
+		return;
+	quick->kernel_ss = kernel_ss;
+	quick->user_cs = cs;
+	quick->user_ss = ss;
+	quick->user_data = lg_data_selectors(cpu->state);
+}
+
+/**
+ * lg_iret_quick() - IRET of the Guest's kernel to user level, as the last one was
+ * @cpu: the vCPU, at kernel level
+ *
+ * Does what lg_iret() would, with operands of 32 bits.
+ *
+ * Return: false if nothing was done, and lg_iret() has to do it.
+ */
+bool lg_iret_quick(struct lg_cpu *cpu)
+{
+	const struct lg_quick *quick = &cpu->quick;
+	struct lg_frame *frame = &cpu->state->frame;
+	u32 ip, cs, flags, sp, ss;
+	lg_words_t at;
+
+	if ((u16)frame->ss != quick->kernel_ss || !quick->user_cs || !cpu->data_gpa ||
+	    cpu->seg.holds || lg_data_selectors(cpu->state) != quick->user_data)
+		return false;
+	if (!lg_words_begin(cpu, frame->sp, 5, 0, &at))
+		return false;
+	lg_word_get(cs, at + 1, fault);
+	lg_word_get(flags, at + 2, fault);
+	lg_word_get(ss, at + 4, fault);
+	if ((u16)cs != quick->user_cs || (u16)ss != quick->user_ss || flags & LG_FLAGS_VM)
+		goto fault;
+	lg_word_get(ip, at, fault);
+	lg_word_get(sp, at + 3, fault);
+	lg_word_put(flags & LG_FLAGS_IF, &lg_data_user(cpu)->irq_enabled, fault);
+	lg_words_end();
+
+	cpu->virtual_if = flags & LG_FLAGS_IF;
+	cpu->iopl = (flags & LG_FLAGS_IOPL) >> 12;
+	cpu->sti_shadow = false;
+	cpu->stepping = false;
+	cpu->user = true;
+	frame->ip = ip;
+	frame->cs = (u16)cs;
+	frame->flags = (flags & LG_FLAGS_GUEST) | LG_FLAGS_IF | LG_FLAGS_FIXED;
+	frame->sp = sp;
+	frame->ss = (u16)ss;
+	return true;
+fault:
+	lg_words_end();
+	return false;
+}
+
 /**
  * lg_iret() - IRET of the Guest's kernel
  * @cpu: the vCPU, at kernel level
@@ -102,11 +180,12 @@ static int stack_words(struct lg_cpu *cpu, u32 skip, u32 *word, unsigned int wor
  */
 int lg_iret(struct lg_cpu *cpu, unsigned int size)
 {
+	unsigned int have;
 	u32 word[5], flags;
 	bool user;
 	u64 desc;
 
-	if (stack_words(cpu, 0, word, 3, size))
+	if (iret_words(cpu, word, size, &have))
 		return -EFAULT;
 	flags = word[2];
 	if (size == 2)
@@ -117,10 +196,14 @@ int lg_iret(struct lg_cpu *cpu, unsigned int size)
 		return -EFAULT;
 
 	if (user) {
-		if (stack_words(cpu, 3 * size, word + 3, 2, size) ||
+		u16 kernel_ss = cpu->state->frame.ss;
+		u64 stack = lg_seg_running(cpu, LG_SREG_SS);
+
+		if ((have < 5 && stack_words(cpu, 3 * size, word + 3, 2, size)) ||
 		    check_stack(cpu, word[4], true))
 			return -EFAULT;
 		go_to_user(cpu, word[1], word[0], word[4], word[3]);
+		note_quick(cpu, kernel_ss, stack, desc, word[1], word[4]);
 	} else {
 		lg_emu_move_sp(cpu, 3 * size);
 		lg_seg_put(cpu, LG_SREG_CS, word[1]);

@@ -30,6 +30,7 @@
 #define REP_BATCH	64
 
 #define PAGE_BYTES	4096u
+#define OPCODE_IRET	0xcf
 
 /* Rights that the virtual level has, for a walk. */
 static u32 level_access(struct lg_cpu *cpu)
@@ -258,11 +259,12 @@ static u32 stack_offset(struct lg_cpu *cpu, s32 skip)
  */
 int lg_emu_stack(struct lg_cpu *cpu, u32 skip, void *to, unsigned int len)
 {
-	u32 linear;
+	u64 desc = lg_seg_running(cpu, LG_SREG_SS);
+	u32 sp = stack_offset(cpu, skip);
 
-	if (lg_seg_linear(cpu, LG_SREG_SS, stack_offset(cpu, skip), len, 0, &linear))
-		return -EFAULT;
-	return lg_read_gva(cpu, linear, to, len, level_access(cpu));
+	if (!lg_desc_allows(desc, sp, len, 0))
+		return lg_raise(cpu, LG_TRAP_SS, 0);
+	return lg_read_gva(cpu, (u32)(lg_desc_base(desc) + sp), to, len, level_access(cpu));
 }
 
 /**
@@ -294,8 +296,9 @@ static int fetch(struct lg_cpu *cpu, struct lg_insn *insn)
 	unsigned int len, have;
 	u8 bytes[LG_INSN_MAX];
 
-	if (lg_seg_linear(cpu, LG_SREG_CS, ip, 1, LG_PF_FETCH, &linear))
-		return -EFAULT;
+	if (!lg_desc_allows(desc, ip, 1, LG_PF_FETCH))
+		return lg_raise(cpu, LG_TRAP_GP, 0);
+	linear = lg_desc_base(desc) + ip;
 	len = limit - ip < LG_INSN_MAX ? limit - ip + 1 : LG_INSN_MAX;
 	have = PAGE_BYTES - linear % PAGE_BYTES;
 	if (have > len)
@@ -388,6 +391,9 @@ static int run_insn(struct lg_cpu *cpu, struct lg_insn *insn, enum lg_next *next
 		frame->ip = after;
 		fallthrough;
 	case LG_EMU_JUMPED:
+		/* It was for this instruction; an IRET has loaded that of the next. */
+		if (insn->kind != LG_INSN_IRET)
+			frame->flags &= ~(u64)LG_FLAGS_RF;
 		if (cpu->stepping && !cpu->sti_shadow)
 			lg_end_sti_shadow(cpu);
 		*next = finish(cpu, traced);
@@ -421,15 +427,42 @@ static bool beyond_ring3(const struct lg_insn *insn)
 	return insn->kind > LG_INSN_LAST_DATA;
 }
 
-/**
- * lg_emulate() - an exception in the Guest that ring 3 may be the reason of
- * @cpu: the vCPU
- * @vector: #UD, #NP, #SS or #GP
- * @error: its error code
- *
- * Return: LG_RUN, or LG_LAUNCHER with cpu->exit filled.
+/*
+ * Each system call ends with an IRET, which traps at kernel level: so it is known by its one byte
+ * and done without more ado, if it is like the last one.
  */
-enum lg_next lg_emulate(struct lg_cpu *cpu, int vector, u32 error)
+static __always_inline bool is_plain_iret(struct lg_cpu *cpu)
+{
+	const struct lg_frame *frame = &cpu->state->frame;
+	u32 ip = frame->ip, word;
+	lg_words_t at;
+
+	if ((u16)frame->cs != cpu->quick.kernel_cs || frame->flags & LG_FLAGS_TF)
+		return false;
+	/* It is in an aligned word: no other page is touched. */
+	if (!lg_words_begin(cpu, ip & ~3u, 1, LG_PF_FETCH, &at))
+		return false;
+	lg_word_get(word, at, fault);
+	lg_words_end();
+	return (u8)(word >> 8 * (ip & 3)) == OPCODE_IRET;
+fault:
+	lg_words_end();
+	return false;
+}
+
+static __always_inline bool iret(struct lg_cpu *cpu)
+{
+	static const struct lg_insn insn = { .kind = LG_INSN_IRET, .opcode = OPCODE_IRET, .len = 1,
+					     .word = 4, .address = 4 };
+	u32 ip = cpu->state->frame.ip;
+
+	if (!is_plain_iret(cpu) || !lg_iret_quick(cpu))
+		return false;
+	lg_watch_emulate(cpu, ip, &insn, LG_EMU_JUMPED);
+	return true;
+}
+
+static noinline enum lg_next emulate(struct lg_cpu *cpu, int vector, u32 error)
 {
 	struct lg_insn insn;
 	enum lg_next next;
@@ -454,6 +487,21 @@ enum lg_next lg_emulate(struct lg_cpu *cpu, int vector, u32 error)
 		return next;
 theirs:
 	return lg_deliver(cpu, vector, lg_has_error_code(vector), error, false);
+}
+
+/**
+ * lg_emulate() - an exception in the Guest that ring 3 may be the reason of
+ * @cpu: the vCPU
+ * @vector: #UD, #NP, #SS or #GP
+ * @error: its error code
+ *
+ * Return: LG_RUN, or LG_LAUNCHER with cpu->exit filled.
+ */
+enum lg_next lg_emulate(struct lg_cpu *cpu, int vector, u32 error)
+{
+	if (vector == LG_TRAP_GP && !cpu->user && iret(cpu))
+		return LG_RUN;
+	return emulate(cpu, vector, error);
 }
 
 /**

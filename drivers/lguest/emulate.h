@@ -135,6 +135,7 @@ bool lg_doorbell_rings(struct lg_cpu *cpu, unsigned int kind, u64 addr, unsigned
 /* emu_transfer.c */
 int lg_emu_transfer(struct lg_cpu *cpu, struct lg_insn *insn);
 int lg_iret(struct lg_cpu *cpu, unsigned int size);
+bool lg_iret_quick(struct lg_cpu *cpu);
 /* emu_system.c */
 int lg_emu_system(struct lg_cpu *cpu, struct lg_insn *insn);
 

@@ -10,12 +10,14 @@
 
 #ifdef __KERNEL__
 #include "watch.h"
+#include "words.h"
 #else
 #include "test_cpu.h"
+#include "segreg.h"
 
 /* Nobody watches a test. */
 #define lg_watch_inject(cpu, vector, has_error, error, line) ((void)(cpu))
-#define lg_watch_emulate(cpu, ip, insn, result) ((void)(cpu))
+#define lg_watch_emulate(cpu, ip, insn, result) ((void)(cpu), (void)(ip), (void)(insn), (void)(result))
 #endif
 
 #endif /* _LGUEST_ENV_H */

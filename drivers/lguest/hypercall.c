@@ -13,8 +13,11 @@
 
 #include "watch.h"
 
+/* The arguments of a call, EBX, ECX, EDX and ESI: words in registers that have room for more. */
+#define ARG(n) ((u32)arg[n])
+
 struct hypercall {
-	enum lg_next (*handle)(struct lg_cpu *cpu, const u32 *arg);
+	enum lg_next (*handle)(struct lg_cpu *cpu, const u64 *arg);
 	const char *name;
 };
 
@@ -30,17 +33,17 @@ static enum lg_next data_gone(struct lg_cpu *cpu)
 		cpu->data_gpa);
 }
 
-static enum lg_next hc_flush_async(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_flush_async(struct lg_cpu *cpu, const u64 *arg)
 {
 	/* The ring was worked off before. */
 	return LG_RUN;
 }
 
-static enum lg_next hc_init(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_init(struct lg_cpu *cpu, const u64 *arg)
 {
 	struct timespec64 now;
 	struct lguest_data data;
-	u64 gpa = arg[0];
+	u64 gpa = ARG(0);
 
 	if (cpu->data_gpa)
 		return lg_kill(cpu, "LGUEST_INIT a second time");
@@ -84,18 +87,18 @@ static enum lg_next hc_init(struct lg_cpu *cpu, const u32 *arg)
 	return LG_RUN;
 }
 
-static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u64 *arg)
 {
 	char message[LGUEST_SHUTDOWN_MESSAGE_MAX];
 	unsigned int i;
 
 	for (i = 0; i < sizeof(message) - 1; i++) {
-		if (!lg_gpa_ok(cpu->lg, (u64)arg[0] + i, 1) ||
-		    lg_read_gpa(cpu, (u64)arg[0] + i, &message[i], 1))
+		if (!lg_gpa_ok(cpu->lg, (u64)ARG(0) + i, 1) ||
+		    lg_read_gpa(cpu, (u64)ARG(0) + i, &message[i], 1))
 			return lg_kill(
 				cpu,
 				"SHUTDOWN with a message at %#x, outside memory",
-				arg[0]);
+				ARG(0));
 		if (!message[i])
 			break;
 		/*
@@ -108,83 +111,85 @@ static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u32 *arg)
 					     '?';
 	}
 	message[i] = 0;
-	return lg_shutdown(cpu, arg[1], message);
+	return lg_shutdown(cpu, ARG(1), message);
 }
 
-static enum lg_next hc_new_pgtable(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_new_pgtable(struct lg_cpu *cpu, const u64 *arg)
 {
-	if (!lg_gpa_ok(cpu->lg, arg[0], sizeof(u64)))
+	if (!lg_gpa_ok(cpu->lg, ARG(0), sizeof(u64)))
 		return lg_kill(
 			cpu,
 			"NEW_PGTABLE with a page directory at %#x, outside memory",
-			arg[0]);
-	if (lg_shadow_load_cr3(cpu, arg[0], false))
+			ARG(0));
+	if (lg_shadow_load_cr3(cpu, ARG(0), false))
 		return lg_kill(
 			cpu,
 			"NEW_PGTABLE with a page directory at %#x that the processor would refuse",
-			arg[0]);
+			ARG(0));
 	return LG_RUN;
 }
 
-static enum lg_next hc_flush_tlb(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_flush_tlb(struct lg_cpu *cpu, const u64 *arg)
 {
-	if (arg[0])
+	if (ARG(0))
 		lg_shadow_flush_all(cpu);
 	else
 		lg_shadow_flush_user(cpu);
 	return LG_RUN;
 }
 
-static enum lg_next hc_load_idt_entry(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_load_idt_entry(struct lg_cpu *cpu, const u64 *arg)
 {
-	u64 gate = (u64)arg[2] << 32 | arg[1];
-	bool present = arg[2] & 0x8000;
-	u8 type = (arg[2] >> 8) & 0x1f;
+	u64 gate = (u64)ARG(2) << 32 | ARG(1);
+	bool present = ARG(2) & 0x8000;
+	u8 type = (ARG(2) >> 8) & 0x1f;
 
-	if (arg[0] >= LG_IDT_ENTRIES)
-		return lg_kill(cpu, "LOAD_IDT_ENTRY with vector %u", arg[0]);
+	if (ARG(0) >= LG_IDT_ENTRIES)
+		return lg_kill(cpu, "LOAD_IDT_ENTRY with vector %u", ARG(0));
 	/*
 	 * Never the Guest's: NMI, double fault, the reserved one, and the
 	 * vector of hypercalls.
 	 */
-	if (arg[0] == X86_TRAP_NMI || arg[0] == X86_TRAP_DF ||
-	    arg[0] == X86_TRAP_SPURIOUS || arg[0] == LGUEST_TRAP_ENTRY)
+	if (ARG(0) == X86_TRAP_NMI || ARG(0) == X86_TRAP_DF ||
+	    ARG(0) == X86_TRAP_SPURIOUS || ARG(0) == LGUEST_TRAP_ENTRY)
 		return LG_RUN;
 	if (present && type != 0xe && type != 0xf)
 		return lg_kill(
 			cpu,
 			"LOAD_IDT_ENTRY for vector %u with a gate of type %#x",
-			arg[0], type);
+			ARG(0), type);
 	cpu->idt_in_memory = false;
-	cpu->idt[arg[0]] = present ? gate : 0;
+	lg_quick_forget(cpu);
+	cpu->idt[ARG(0)] = present ? gate : 0;
 	return LG_RUN;
 }
 
-static enum lg_next hc_set_stack(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_set_stack(struct lg_cpu *cpu, const u64 *arg)
 {
 	/* Level 0 or 1: the Guest's kernel, whichever it believes in. */
-	if (arg[0] > 0xffff || (arg[0] & 3) > 1)
-		return lg_kill(cpu, "SET_STACK with stack segment %#x", arg[0]);
-	if (arg[2] > 2)
-		return lg_kill(cpu, "SET_STACK with %u stack pages", arg[2]);
-	cpu->ss1 = arg[0];
-	cpu->esp1 = arg[1];
+	if (ARG(0) > 0xffff || (ARG(0) & 3) > 1)
+		return lg_kill(cpu, "SET_STACK with stack segment %#x", ARG(0));
+	if (ARG(2) > 2)
+		return lg_kill(cpu, "SET_STACK with %u stack pages", ARG(2));
+	lg_quick_forget(cpu);
+	cpu->ss1 = ARG(0);
+	cpu->esp1 = ARG(1);
 	return LG_RUN;
 }
 
-static enum lg_next hc_ts(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_ts(struct lg_cpu *cpu, const u64 *arg)
 {
-	cpu->ts = arg[0];
+	cpu->ts = ARG(0);
 	return LG_RUN;
 }
 
-static enum lg_next hc_set_clockevent(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_set_clockevent(struct lg_cpu *cpu, const u64 *arg)
 {
-	lg_timer_set(cpu, arg[0]);
+	lg_timer_set(cpu, ARG(0));
 	return LG_RUN;
 }
 
-static enum lg_next hc_halt(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_halt(struct lg_cpu *cpu, const u64 *arg)
 {
 	/* As "sti; hlt": whatever comes in between is not lost. */
 	lg_set_virtual_if(cpu, true);
@@ -192,68 +197,68 @@ static enum lg_next hc_halt(struct lg_cpu *cpu, const u32 *arg)
 	return LG_RUN;
 }
 
-static enum lg_next hc_set_pmd(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_set_pmd(struct lg_cpu *cpu, const u64 *arg)
 {
-	if (arg[1] > 511)
-		return lg_kill(cpu, "SET_PMD with index %u", arg[1]);
-	lg_shadow_set_pmd(cpu, arg[0], arg[1]);
+	if (ARG(1) > 511)
+		return lg_kill(cpu, "SET_PMD with index %u", ARG(1));
+	lg_shadow_set_pmd(cpu, ARG(0), ARG(1));
 	return LG_RUN;
 }
 
-static enum lg_next hc_set_pte(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_set_pte(struct lg_cpu *cpu, const u64 *arg)
 {
 	/* Without PAE there is no high word, whatever the register holds. */
-	u64 high = cpu->paging.format == LG_FMT_2LEVEL ? 0 : arg[3];
+	u64 high = cpu->paging.format == LG_FMT_2LEVEL ? 0 : ARG(3);
 
-	lg_shadow_set_pte(cpu, arg[0], arg[1], high << 32 | arg[2]);
+	lg_shadow_set_pte(cpu, ARG(0), ARG(1), high << 32 | ARG(2));
 	return LG_RUN;
 }
 
-static enum lg_next hc_set_pgd(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_set_pgd(struct lg_cpu *cpu, const u64 *arg)
 {
-	if (arg[1] > 1023)
-		return lg_kill(cpu, "SET_PGD with index %u", arg[1]);
-	lg_shadow_set_pgd(cpu, arg[0], arg[1]);
+	if (ARG(1) > 1023)
+		return lg_kill(cpu, "SET_PGD with index %u", ARG(1));
+	lg_shadow_set_pgd(cpu, ARG(0), ARG(1));
 	return LG_RUN;
 }
 
-static enum lg_next hc_load_tls(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_load_tls(struct lg_cpu *cpu, const u64 *arg)
 {
 	u64 tls[3];
 	unsigned int i;
 
-	if (!lg_gpa_ok(cpu->lg, arg[0], sizeof(tls)) ||
-	    lg_read_gpa(cpu, arg[0], tls, sizeof(tls)))
+	if (!lg_gpa_ok(cpu->lg, ARG(0), sizeof(tls)) ||
+	    lg_read_gpa(cpu, ARG(0), tls, sizeof(tls)))
 		return lg_kill(
 			cpu, "LOAD_TLS with descriptors at %#x, outside memory",
-			arg[0]);
+			ARG(0));
 	for (i = 0; i < ARRAY_SIZE(tls); i++)
 		lg_segment_set(cpu, GDT_ENTRY_GUEST_TLS + i, tls[i]);
 	return LG_RUN;
 }
 
-static enum lg_next hc_notify(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_notify(struct lg_cpu *cpu, const u64 *arg)
 {
 	cpu->exit = (struct lguest_exit){ .reason = LGUEST_EXIT_NOTIFY,
-					  .gpa = arg[0] };
+					  .gpa = ARG(0) };
 	return LG_LAUNCHER;
 }
 
-static enum lg_next hc_load_gdt_entry(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_load_gdt_entry(struct lg_cpu *cpu, const u64 *arg)
 {
-	if (arg[0] >= LG_SEG_GDT_ENTRIES)
-		return lg_kill(cpu, "LOAD_GDT_ENTRY with index %u", arg[0]);
+	if (ARG(0) >= LG_SEG_GDT_ENTRIES)
+		return lg_kill(cpu, "LOAD_GDT_ENTRY with index %u", ARG(0));
 	/*
 	 * System descriptors are not for the Guest to load: its TSS, LDT and
 	 * double-fault TSS slots.
 	 */
-	if (arg[0] == 16 || arg[0] == 17 || arg[0] == 31)
+	if (ARG(0) == 16 || ARG(0) == 17 || ARG(0) == 31)
 		return LG_RUN;
-	lg_segment_set(cpu, arg[0], (u64)arg[2] << 32 | arg[1]);
+	lg_segment_set(cpu, ARG(0), (u64)ARG(2) << 32 | ARG(1));
 	return LG_RUN;
 }
 
-static enum lg_next hc_send_interrupts(struct lg_cpu *cpu, const u32 *arg)
+static enum lg_next hc_send_interrupts(struct lg_cpu *cpu, const u64 *arg)
 {
 	/* The run loop delivers before each entry. */
 	return LG_RUN;
@@ -295,24 +300,21 @@ const char *lg_hypercall_name(unsigned int nr)
  * off, it is one instruction.
  */
 static noinline enum lg_next do_traced(struct lg_cpu *cpu, u32 number,
-				       const u32 *arg, bool ring)
+				       const u64 *arg, bool ring)
 {
 	trace_lguest_hypercall(cpu, number, arg, ring);
 	return hypercalls[number].handle(cpu, arg);
 }
 
 /* ring: it was asked for in the asynchronous ring. */
-static __always_inline enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number,
-						 const u32 *arg, bool ring)
+static __always_inline enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number, const u64 *arg,
+						 bool ring)
 {
 	if (number >= ARRAY_SIZE(hypercalls))
 		return lg_kill(cpu, "unknown hypercall %u", number);
 	number = array_index_nospec(number, ARRAY_SIZE(hypercalls));
 	if (!hypercalls[number].handle)
 		return lg_kill(cpu, "unknown hypercall %u", number);
-	if (!cpu->data_gpa && number != LHCALL_LGUEST_INIT)
-		return lg_kill(cpu, "hypercall %u (%s) before LGUEST_INIT",
-			       number, hypercalls[number].name);
 	lg_watch_hypercall(cpu, number, ring);
 	if (trace_lguest_hypercall_enabled())
 		return do_traced(cpu, number, arg, ring);
@@ -349,7 +351,8 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 	const u8 done = LGUEST_HCALL_FREE;
 	struct lguest_hcall call;
 	enum lg_next next;
-	unsigned int i, at;
+	unsigned int i, j, at;
+	u64 arg[4];
 
 	if (lg_read_gpa(cpu, DATA_GPA(cpu, hcall_status), status,
 			sizeof(status)))
@@ -362,7 +365,9 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 				sizeof(call)))
 			return data_gone(cpu);
 		cpu->next_hcall = (at + 1) % LGUEST_HCALL_RING;
-		next = do_hypercall(cpu, call.number, call.arg, true);
+		for (j = 0; j < ARRAY_SIZE(arg); j++)
+			arg[j] = call.arg[j];
+		next = do_hypercall(cpu, call.number, arg, true);
 		if (lg_write_gpa(cpu, DATA_GPA(cpu, hcall_status[at]), &done,
 				 sizeof(done)))
 			return data_gone(cpu);
@@ -372,28 +377,42 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 	return LG_RUN;
 }
 
-/**
- * lg_hypercall() - the hypercall in the Guest's registers, after those that
- * wait in its ring
- * @cpu: vCPU of the running task, in Guest kernel mode behind its INT
- *
- * If one of the ring leaves something for the Launcher, the rest and the call
- * itself wait for the next read().
- *
- * Context: may sleep.
- */
-enum lg_next lg_hypercall(struct lg_cpu *cpu)
+/* Before LGUEST_INIT, and when something waits in the ring. */
+static noinline enum lg_next hypercall_slow(struct lg_cpu *cpu, const struct lg_regs *regs)
 {
-	struct lg_regs *regs = &cpu->state->regs;
-	u32 arg[4] = { regs->bx, regs->cx, regs->dx, regs->si };
+	u32 number = regs->ax;
 	enum lg_next next;
 
-	if (cpu->data_gpa && !ring_is_idle(cpu)) {
+	if (cpu->data_gpa) {
 		next = do_async(cpu);
 		if (next != LG_RUN) {
 			cpu->hypercall_waits = true;
 			return next;
 		}
+	} else if (number != LHCALL_LGUEST_INIT && lg_hypercall_name(number)) {
+		return lg_kill(cpu, "hypercall %u (%s) before LGUEST_INIT", number,
+			       lg_hypercall_name(number));
 	}
-	return do_hypercall(cpu, regs->ax, arg, false);
+	return do_hypercall(cpu, number, &regs->bx, false);
+}
+
+/**
+ * lg_hypercall() - the hypercall in the Guest's registers, after those that wait in its ring
+ * @cpu: vCPU of the running task, in Guest kernel mode behind its INT
+ *
+ * If one of the ring leaves something for the Launcher, the rest and the call itself wait for the
+ * next read().
+ *
+ * Context: may sleep.
+ */
+enum lg_next lg_hypercall(struct lg_cpu *cpu)
+{
+	const struct lg_regs *regs = &cpu->state->regs;
+
+	/* The arguments are where a call finds them. */
+	BUILD_BUG_ON(offsetof(struct lg_regs, si) - offsetof(struct lg_regs, bx) != 3 * sizeof(u64));
+
+	if (unlikely(!cpu->data_gpa || !ring_is_idle(cpu)))
+		return hypercall_slow(cpu, regs);
+	return do_hypercall(cpu, regs->ax, &regs->bx, false);
 }

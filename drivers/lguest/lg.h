@@ -23,6 +23,7 @@
 #include <linux/irqflags.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -74,6 +75,16 @@ struct lg_root {
 
 #define LG_ROOTS		8
 
+/* A walk that has been done: what a TLB would know of a page. mem.c. */
+struct lg_known {
+	u64 page;			/* gva, with bit 0 set; 0: nothing is known */
+	u64 gpa;			/* of the page; it may lie outside memory */
+	void __user *at;		/* where the page is in the Launcher, or NULL */
+	u32 access;			/* the rights that it was walked for */
+};
+
+#define LG_KNOWN		16
+
 /* A vCPU's registers, for those who look from outside: debugfs_cpu.c. */
 struct lg_snapshot {
 	struct mutex lock;		/* one who asks at a time; guards the rest */
@@ -110,6 +121,7 @@ struct lg_cpu {
 	bool user; /* virtual privilege level: false kernel, true user (decision 1) */
 	struct lg_paging
 		paging; /* cr0, cr3, cr4, PDPTEs: what the walk needs; changed by shadow.c alone */
+	struct lg_known known[LG_KNOWN];
 	struct lg_shadow_spare spare;
 	struct lg_root root[LG_ROOTS];
 	unsigned int root_now;		/* which of them is that of the current CR3 */
@@ -120,6 +132,7 @@ struct lg_cpu {
 	u64 idt[LG_IDT_ENTRIES];	/* gates by LHCALL_LOAD_IDT_ENTRY; 0 is none */
 	bool idt_in_memory;		/* LIDT gave the table: read at each delivery */
 	u32 idt_base, idt_limit;
+	struct lg_quick quick;
 	u32 ss1, esp1; /* stack for entries from user mode; ss1 0: the TSS has it */
 	u8 iopl;			/* as the Guest's kernel last loaded it into EFLAGS */
 	bool sti_shadow; /* the instruction after STI is not done: no interrupt yet */
@@ -133,14 +146,21 @@ struct lg_cpu {
 	u32 noirq_iret, kernel_address;
 	u8 syscall_vec;
 	u8 next_hcall;			/* the Host's own cursor in the ring */
-	/* The ring left something for the Launcher; the call itself is still to be done. */
 	bool no_memory;			/* for the exit at hand; read() says so */
-	bool hypercall_waits;
 
 	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
 	unsigned long irqs_pending;
-	bool told_pending;		/* irq_pending in lguest_data may be set */
-	bool halted;
+	/* What the run loop must see to before it enters the Guest: all of it at a glance. */
+	union {
+		struct {
+			/* The ring left something for the Launcher; the call is still to be done. */
+			bool hypercall_waits;
+			bool told_pending;	/* irq_pending in lguest_data may be set */
+			bool halted;
+			bool io_waits;		/* lg_io_waits(), when read() began */
+		};
+		u32 waits;
+	};
 	struct wait_queue_head wq;	/* a halted vCPU sleeps here */
 	bool brk;			/* any task: LHREQ_BREAK is on */
 	struct hrtimer timer;
@@ -296,6 +316,13 @@ int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access);
 int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access);
 /* The gpa behind a gva by walking the Guest's tables (decision 4); it may lie outside memory. */
 int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
+/*
+ * Forgets all walks: by whoever changes the Guest's paging or flushes for it (shadow_flush.c), as
+ * the Host's walks are remembered like a TLB's.
+ */
+void lg_mem_forget(struct lg_cpu *cpu);
+/* A page fault of the Guest's does so for its address (SDM vol. 3, 4.10.4.1). */
+void lg_mem_forget_gva(struct lg_cpu *cpu, u64 gva);
 /* Sets cpu->fault to what tables that lead outside memory give. */
 void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access);
 /*
@@ -472,5 +499,7 @@ void lg_wall_clock(u32 time[2]);
 u64 lg_rdtsc(void);
 /* CPUID for a Guest: EAX and ECX in, EAX, EBX, ECX and EDX out. */
 void lg_cpuid(u32 reg[4]);
+
+#include "segreg.h"
 
 #endif /* _LGUEST_LG_H */

@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 
 #include "lg.h"
+#include "words.h"
 
 bool lg_gpa_ok(const struct lguest *lg, u64 gpa, u64 len)
 {
@@ -148,6 +149,49 @@ int lg_entry_cmpxchg(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 old, u6
 	return err == -EFAULT ? -ENXIO : err;
 }
 
+/*
+ * What the virtual processor reads and writes is a few words of a stack, a descriptor, an
+ * instruction: SMALL bytes at most, for which calling copy_from_user() would be most of the work.
+ */
+#define SMALL	32u
+
+#define FOR_PIECES(type, at, len, move)					\
+	for (; (at) + sizeof(type) <= (len); (at) += sizeof(type))		\
+		move(*(type *)(kernel + (at)), (type __user *)(user + (at)), fault)
+
+/* Page faults are off. False: there would be one, or memory cannot be used so. */
+static __always_inline bool read_small(void *kernel, const void __user *user, size_t len)
+{
+	size_t at = 0;
+
+	if (unlikely(!user_read_access_begin(user, len)))
+		return false;
+	FOR_PIECES(u64, at, len, unsafe_get_user);
+	FOR_PIECES(u32, at, len, unsafe_get_user);
+	FOR_PIECES(u8, at, len, unsafe_get_user);
+	user_read_access_end();
+	return true;
+fault:
+	user_read_access_end();
+	return false;
+}
+
+static __always_inline bool write_small(void __user *user, const void *kernel, size_t len)
+{
+	size_t at = 0;
+
+	if (unlikely(!user_write_access_begin(user, len)))
+		return false;
+	FOR_PIECES(u64, at, len, unsafe_put_user);
+	FOR_PIECES(u32, at, len, unsafe_put_user);
+	FOR_PIECES(u8, at, len, unsafe_put_user);
+	user_write_access_end();
+	return true;
+fault:
+	user_write_access_end();
+	return false;
+}
+
 int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len)
 {
 	void __user *from;
@@ -159,7 +203,7 @@ int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len)
 		return -EFAULT;
 
 	pagefault_disable();
-	left = __copy_from_user_inatomic(to, from, len);
+	left = len <= SMALL ? !read_small(to, from, len) : __copy_from_user_inatomic(to, from, len);
 	pagefault_enable();
 	if (likely(!left))
 		return 0;
@@ -179,7 +223,7 @@ int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len)
 		return -EFAULT;
 
 	pagefault_disable();
-	left = __copy_to_user_inatomic(to, from, len);
+	left = len <= SMALL ? !write_small(to, from, len) : __copy_to_user_inatomic(to, from, len);
 	pagefault_enable();
 	if (likely(!left))
 		return 0;
@@ -212,15 +256,61 @@ void lg_fault_unreadable(struct lg_cpu *cpu, u64 gva, u32 access)
 	};
 }
 
+/*
+ * Walks are remembered until the Guest flushes anything or changes its paging, as in a TLB: then a
+ * page is known for the rights that it was walked for, and accessed and dirty have been set for
+ * them. A gpa stays what it is whatever the Launcher does, and so does its place in the Launcher,
+ * which is read and written by user accesses each time.
+ */
+void lg_mem_forget(struct lg_cpu *cpu)
+{
+	for (unsigned int i = 0; i < LG_KNOWN; i++)
+		cpu->known[i].page = 0;
+}
+
+void lg_mem_forget_gva(struct lg_cpu *cpu, u64 gva)
+{
+	if (lg_known_slot(cpu, gva)->page == ((gva & PAGE_MASK) | 1))
+		lg_known_slot(cpu, gva)->page = 0;
+}
+
+static void remember(struct lg_cpu *cpu, u64 gva, u32 access, u64 gpa)
+{
+	struct lg_known *known = lg_known_slot(cpu, gva);
+	int err;
+
+	if (access & ~(LG_PF_WRITE | LG_PF_USER | LG_PF_FETCH))
+		return;
+	gpa &= PAGE_MASK;
+	/* Rights of the same translation add up. */
+	if (known->page == ((gva & PAGE_MASK) | 1) && known->gpa == gpa)
+		access |= known->access;
+	*known = (struct lg_known){
+		.page = (gva & PAGE_MASK) | 1,
+		.gpa = gpa,
+		.at = guest_user(cpu, gpa, PAGE_SIZE, &err),
+		.access = access,
+	};
+}
+
 int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa)
 {
+	const struct lg_known *known = lg_known_slot(cpu, gva);
 	struct lg_translation t;
 	int err;
 
+	if (lg_is_known(known, gva, access)) {
+		*gpa = known->gpa | offset_in_page(gva);
+		return 0;
+	}
 	err = translate(cpu, gva, access, &t);
-	if (!err)
-		*gpa = t.gpa;
-	return err;
+	if (err) {
+		lg_mem_forget_gva(cpu, gva);
+		return err;
+	}
+	*gpa = t.gpa;
+	remember(cpu, gva, access, t.gpa);
+	return 0;
 }
 
 /* Bytes from gva to the end of its page, or len. */
@@ -229,7 +319,18 @@ static size_t in_page(u64 gva, size_t len)
 	return min_t(size_t, len, PAGE_SIZE - offset_in_page(gva));
 }
 
-int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access)
+/* Where [gva, gva + len) is in the Launcher, if that is known, small and on one page; or NULL. */
+static __always_inline void __user *known_user(struct lg_cpu *cpu, u64 gva, size_t len, u32 access)
+{
+	const struct lg_known *known = lg_known_slot(cpu, gva);
+
+	if (unlikely(!lg_is_known(known, gva, access) || !known->at || len > SMALL ||
+		     offset_in_page(gva) + len > PAGE_SIZE))
+		return NULL;
+	return known->at + offset_in_page(gva);
+}
+
+static noinline int read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access)
 {
 	size_t part;
 	u64 gpa;
@@ -246,12 +347,26 @@ int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access)
 	return 0;
 }
 
-int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access)
+int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access)
+{
+	const void __user *from = known_user(cpu, gva, len, access);
+	bool done;
+
+	if (likely(from)) {
+		pagefault_disable();
+		done = read_small(to, from, len);
+		pagefault_enable();
+		if (likely(done))
+			return 0;
+	}
+	return read_gva(cpu, gva, to, len, access);
+}
+
+static noinline int write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access)
 {
 	u64 gpa, at;
 	size_t part;
 
-	access |= LG_PF_WRITE;
 	/* Nothing is written if any page faults. */
 	if (in_page(gva, len) < len) {
 		for (at = gva; at < gva + len; at += in_page(at, len)) {
@@ -270,6 +385,21 @@ int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 
 		}
 	}
 	return 0;
+}
+
+int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access)
+{
+	void __user *to = known_user(cpu, gva, len, access | LG_PF_WRITE);
+	bool done;
+
+	if (likely(to)) {
+		pagefault_disable();
+		done = write_small(to, from, len);
+		pagefault_enable();
+		if (likely(done))
+			return 0;
+	}
+	return write_gva(cpu, gva, from, len, access | LG_PF_WRITE);
 }
 
 struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable)

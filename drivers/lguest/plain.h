@@ -35,6 +35,8 @@ typedef int64_t s64;
 #ifndef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
 #endif
+#define noinline __attribute__((__noinline__))
+#define __user
 #define fallthrough __attribute__((__fallthrough__))
 #endif
 

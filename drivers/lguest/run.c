@@ -33,6 +33,7 @@ static enum lg_next page_fault(struct lg_cpu *cpu, u64 gva, u32 error)
 		return LG_RUN;
 	case LG_SHADOW_REFLECT:
 		cpu->stats.reflected++;
+		lg_mem_forget_gva(cpu, gva);
 		return lg_deliver_fault(cpu);
 	case LG_SHADOW_DEVICE:
 		return lg_emulate_device(cpu, gva, gpa, error);
@@ -99,20 +100,22 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 {
 	u32 error = cpu->state->frame.error;
 
+	if (vector == LGUEST_TRAP_ENTRY && !cpu->user)
+		return lg_hypercall(cpu);
+	if (vector == X86_TRAP_GP)
+		return lg_emulate(cpu, vector, error);
+	if (vector == IA32_SYSCALL_VECTOR)
+		return lg_deliver(cpu, vector, false, 0, true);
 	switch (vector) {
 	case X86_TRAP_PF:
 		return page_fault(cpu, cpu->exit_cr2, error);
 	case LGUEST_TRAP_ENTRY:
-		if (!cpu->user)
-			return lg_hypercall(cpu);
 		/*
 		 * As if the Guest's kernel had a gate of its own level there.
 		 */
 		cpu->state->frame.ip -= 2;
 		return lg_deliver(cpu, X86_TRAP_GP, true,
 				  LGUEST_TRAP_ENTRY * 8 + 2, false);
-	case IA32_SYSCALL_VECTOR:
-		return lg_deliver(cpu, vector, false, 0, true);
 	case X86_TRAP_NMI:
 	case X86_TRAP_MC:
 	case LG_EXIT_KICKED:
@@ -132,6 +135,34 @@ static bool has_work(struct lg_cpu *cpu)
 {
 	return READ_ONCE(cpu->kicked) || READ_ONCE(cpu->brk) ||
 	       !READ_ONCE(cpu->halted);
+}
+
+/*
+ * What the vCPU owes somebody before it may enter the Guest. True: look at everything anew before.
+ */
+static noinline bool see_to_waiting(struct lg_cpu *cpu)
+{
+	if (cpu->hypercall_waits) {
+		cpu->hypercall_waits = false;
+		lg_hypercall(cpu);
+		return true;
+	}
+	if (cpu->io_waits) {
+		cpu->io_waits = false;
+		lg_emulate_again(cpu);
+		return true;
+	}
+	if (lg_deliver_interrupts(cpu) != LG_RUN)
+		return true;
+	if (!cpu->halted)
+		return false;
+
+	lg_world_put(cpu);
+	lg_watch_halt(cpu, true);
+	/* A signal ends the wait; the run loop sees it. */
+	wait_event_interruptible(cpu->wq, has_work(cpu));
+	lg_watch_halt(cpu, false);
+	return true;
 }
 
 /* What the running task may be asked for. */
@@ -176,10 +207,10 @@ static noinline int trace_exit(struct lg_cpu *cpu, int vector)
  */
 int lg_run(struct lg_cpu *cpu)
 {
-	enum lg_next next = LG_RUN;
 	int vector, err = 0;
 
 	lg_watch_begin(cpu);
+	cpu->io_waits = lg_io_waits(cpu);
 	/* BREAK may have been there before the call. */
 	WRITE_ONCE(cpu->kicked, true);
 	while (!cpu->exit.reason) {
@@ -202,26 +233,8 @@ int lg_run(struct lg_cpu *cpu)
 				break;
 		}
 
-		if (cpu->hypercall_waits) {
-			cpu->hypercall_waits = false;
-			next = lg_hypercall(cpu);
-		} else if (cpu->io.count) {
-			next = lg_emulate_again(cpu);
-		} else if (READ_ONCE(cpu->irqs_pending) || cpu->told_pending) {
-			next = lg_deliver_interrupts(cpu);
-		} else {
-			next = LG_RUN;
-		}
-		if (next != LG_RUN)
+		if (unlikely(cpu->waits | READ_ONCE(cpu->irqs_pending)) && see_to_waiting(cpu))
 			continue;
-		if (cpu->halted) {
-			lg_world_put(cpu);
-			lg_watch_halt(cpu, true);
-			/* A signal ends the wait and is seen above. */
-			wait_event_interruptible(cpu->wq, has_work(cpu));
-			lg_watch_halt(cpu, false);
-			continue;
-		}
 
 		trace_lguest_enter(cpu);
 		vector = lg_world_enter(cpu);

@@ -71,132 +71,7 @@ u64 lg_vet_descriptor(u64 desc, bool user)
 	return desc | LG_DESC_DPL | LG_DESC_ACCESSED;
 }
 
-/**
- * lg_desc_loadable() - would the processor load a running descriptor into this register?
- * @vetted: of lg_vet_descriptor()
- * @reg: the register
- *
- * A null selector, which names no descriptor, is another matter.
- */
-bool lg_desc_loadable(u64 vetted, enum lg_sreg reg)
-{
-	if (reg == LG_SREG_CS)
-		return vetted & LG_DESC_PRESENT && lg_desc_is_code(vetted);
-	if (reg == LG_SREG_SS)
-		return vetted & LG_DESC_PRESENT && lg_desc_is_data(vetted) &&
-		       vetted & LG_DESC_WRITABLE;
-	return vetted & LG_DESC_PRESENT && (lg_desc_is_data(vetted) || vetted & LG_DESC_WRITABLE);
-}
-
-/**
- * lg_desc_in_limit() - is an access inside the segment?
- * @desc: its descriptor
- * @offset: of the first byte
- * @len: bytes, at least 1
- */
-bool lg_desc_in_limit(u64 desc, u32 offset, u32 len)
-{
-	u64 last = (u64)offset + len - 1;
-
-	if (lg_desc_is_data(desc) && desc & LG_DESC_DOWN)
-		return offset > lg_desc_limit(desc) &&
-		       last <= (desc & LG_DESC_BIG ? 0xffffffff : 0xffff);
-	return last <= lg_desc_limit(desc);
-}
-
 /* ---- The registers and the running tables ---- */
-
-/**
- * lg_seg_get() - the selector in a segment register, as the hardware has it
- * @cpu: the vCPU
- * @reg: the register
- */
-u16 lg_seg_get(struct lg_cpu *cpu, enum lg_sreg reg)
-{
-	struct lg_state *state = cpu->state;
-
-	switch (reg) {
-	case LG_SREG_ES:
-		return state->regs.es;
-	case LG_SREG_CS:
-		return state->frame.cs;
-	case LG_SREG_SS:
-		return state->frame.ss;
-	case LG_SREG_DS:
-		return state->regs.ds;
-	case LG_SREG_FS:
-		return state->regs.fs;
-	default:
-		return state->regs.gs;
-	}
-}
-
-/**
- * lg_seg_put() - load a segment register
- * @cpu: the vCPU
- * @reg: the register
- * @sel: a selector that the Guest may have there at its virtual level; CS and SS get RPL 3, as the
- * hardware wants it
- */
-void lg_seg_put(struct lg_cpu *cpu, enum lg_sreg reg, u16 sel)
-{
-	struct lg_state *state = cpu->state;
-
-	switch (reg) {
-	case LG_SREG_ES:
-		state->regs.es = sel;
-		break;
-	case LG_SREG_CS:
-		state->frame.cs = sel | LG_SEL_RPL;
-		break;
-	case LG_SREG_SS:
-		state->frame.ss = sel | LG_SEL_RPL;
-		break;
-	case LG_SREG_DS:
-		state->regs.ds = sel;
-		break;
-	case LG_SREG_FS:
-		state->regs.fs = sel;
-		break;
-	default:
-		state->regs.gs = sel;
-		break;
-	}
-}
-
-/*
- * The running copy that a selector names at a level; NULL for null selectors and what is outside
- * the tables.
- */
-static u64 *running_entry(struct lg_cpu *cpu, u16 sel, bool user)
-{
-	unsigned int index = LG_SEL_INDEX(sel);
-
-	if (sel & LG_SEL_LDT)
-		return index < LG_SEG_LDT_ENTRIES && cpu->state->guest_ldt ?
-			       &cpu->state->ldt[user][index] :
-			       NULL;
-	return index && index < LG_SEG_GDT_ENTRIES ? &cpu->state->gdt[user][index] : NULL;
-}
-
-static u64 running_desc(struct lg_cpu *cpu, u16 sel)
-{
-	u64 *entry = running_entry(cpu, sel, cpu->user);
-
-	return entry ? *entry : 0;
-}
-
-/**
- * lg_seg_running() - the descriptor that the processor has for a register
- * @cpu: the vCPU
- * @reg: the register
- *
- * Return: a vetted descriptor, or 0 for a null selector.
- */
-u64 lg_seg_running(struct lg_cpu *cpu, enum lg_sreg reg)
-{
-	return running_desc(cpu, lg_seg_get(cpu, reg));
-}
 
 /*
  * Does a register still have this entry (a selector without RPL), and could it not have `vetted` in
@@ -209,7 +84,7 @@ static bool must_hold(struct lg_cpu *cpu, u16 entry, u64 vetted)
 	for (reg = LG_SREG_ES; reg < LG_SREGS; reg++) {
 		if ((lg_seg_get(cpu, reg) & ~LG_SEL_RPL) == entry &&
 		    !lg_desc_loadable(vetted, reg) &&
-		    lg_desc_loadable(running_desc(cpu, entry), reg))
+		    lg_desc_loadable(lg_running_desc(cpu, entry), reg))
 			return true;
 	}
 	return false;
@@ -227,17 +102,19 @@ static void hold(struct lg_cpu *cpu, u16 entry)
 			room = i;
 	}
 	held[room] = entry;
+	cpu->seg.holds = true;
 }
 
 /* Makes the running copies of an entry anew. True if that changed what the current level sees. */
 static bool run_entry(struct lg_cpu *cpu, u16 entry)
 {
-	u64 raw, vetted, *running = running_entry(cpu, entry, cpu->user);
+	u64 raw, vetted, *running = lg_running_entry(cpu, entry, cpu->user);
 
 	if (!running)
 		return false;
+	lg_quick_forget(cpu);
 	raw = (entry & LG_SEL_LDT ? cpu->seg.ldt : cpu->seg.gdt)[LG_SEL_INDEX(entry)];
-	*running_entry(cpu, entry, !cpu->user) = lg_vet_descriptor(raw, !cpu->user);
+	*lg_running_entry(cpu, entry, !cpu->user) = lg_vet_descriptor(raw, !cpu->user);
 	vetted = lg_vet_descriptor(raw, cpu->user);
 	if (vetted == *running)
 		return false;
@@ -259,6 +136,9 @@ void lg_seg_release(struct lg_cpu *cpu)
 	unsigned int i;
 	u16 entry;
 
+	if (!cpu->seg.holds)
+		return;
+	cpu->seg.holds = false;
 	for (i = 0; i < LG_SREGS; i++) {
 		entry = held[i];
 		if (!entry)
@@ -266,6 +146,14 @@ void lg_seg_release(struct lg_cpu *cpu)
 		held[i] = 0;
 		run_entry(cpu, entry);
 	}
+}
+
+static __always_inline void drop_unusable(struct lg_cpu *cpu, enum lg_sreg reg)
+{
+	u16 sel = lg_seg_get(cpu, reg);
+
+	if (sel & ~LG_SEL_RPL && !lg_desc_loadable(lg_running_desc(cpu, sel), reg))
+		lg_seg_put(cpu, reg, 0);
 }
 
 /**
@@ -277,16 +165,10 @@ void lg_seg_release(struct lg_cpu *cpu)
  */
 void lg_seg_drop_unusable(struct lg_cpu *cpu)
 {
-	static const u8 data[] = { LG_SREG_ES, LG_SREG_DS, LG_SREG_FS, LG_SREG_GS };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(data); i++) {
-		u16 sel = lg_seg_get(cpu, data[i]);
-		u64 desc = running_desc(cpu, sel);
-
-		if (sel & ~LG_SEL_RPL && !lg_desc_loadable(desc, data[i]))
-			lg_seg_put(cpu, data[i], 0);
-	}
+	drop_unusable(cpu, LG_SREG_ES);
+	drop_unusable(cpu, LG_SREG_DS);
+	drop_unusable(cpu, LG_SREG_FS);
+	drop_unusable(cpu, LG_SREG_GS);
 }
 
 /**
@@ -304,17 +186,9 @@ int lg_seg_linear(struct lg_cpu *cpu, enum lg_sreg reg, u32 offset, u32 len, u32
 		  u32 *linear)
 {
 	u64 desc = lg_seg_running(cpu, reg);
-	bool ok = desc & LG_DESC_PRESENT && lg_desc_in_limit(desc, offset, len);
 
-	if (lg_desc_is_code(desc))
-		ok = ok && !(access & LG_PF_WRITE) &&
-		     (access & LG_PF_FETCH || desc & LG_DESC_WRITABLE);
-	else
-		ok = ok && !(access & LG_PF_FETCH) &&
-		     (!(access & LG_PF_WRITE) || desc & LG_DESC_WRITABLE);
-	if (!ok)
+	if (!lg_desc_allows(desc, offset, len, access))
 		return lg_raise(cpu, reg == LG_SREG_SS ? LG_TRAP_SS : LG_TRAP_GP, 0);
-
 	*linear = lg_desc_base(desc) + offset;
 	return 0;
 }
@@ -356,6 +230,7 @@ static void set_ldt_descriptor(struct lg_cpu *cpu, bool user)
 void lg_segment_set(struct lg_cpu *cpu, unsigned int index, u64 desc)
 {
 	cpu->seg.gdt_in_memory = false;
+	lg_quick_forget(cpu);
 	if (!index)
 		return;
 	cpu->seg.gdt[index] = desc;
@@ -436,6 +311,7 @@ void lg_seg_load_gdt(struct lg_cpu *cpu, u32 base, u16 limit)
 {
 	struct lg_segments *seg = &cpu->seg;
 
+	lg_quick_forget(cpu);
 	seg->gdt_in_memory = true;
 	seg->gdt_base = base;
 	seg->gdt_limit = limit;
@@ -444,7 +320,7 @@ void lg_seg_load_gdt(struct lg_cpu *cpu, u32 base, u16 limit)
 }
 
 /**
- * lg_seg_fetch() - read a Guest's descriptor
+ * lg_seg_reread() - read a Guest's descriptor, where lg_seg_fetch() cannot say it at once
  * @cpu: the vCPU
  * @sel: its selector
  * @desc: gets the raw descriptor, as it is in the Guest's table now
@@ -452,7 +328,7 @@ void lg_seg_load_gdt(struct lg_cpu *cpu, u32 base, u16 limit)
  * Return: 0; -ENOENT for a null selector or one outside the table (@desc is 0 then); -EFAULT with a
  * page fault in cpu->fault.
  */
-int lg_seg_fetch(struct lg_cpu *cpu, u16 sel, u64 *desc)
+int lg_seg_reread(struct lg_cpu *cpu, u16 sel, u64 *desc)
 {
 	struct lg_segments *seg = &cpu->seg;
 	u32 index = LG_SEL_INDEX(sel), base, bytes;
@@ -503,10 +379,10 @@ int lg_seg_refresh(struct lg_cpu *cpu, u16 sel)
 	u64 before, desc;
 
 	lg_seg_release(cpu);
-	before = running_desc(cpu, sel);
+	before = lg_running_desc(cpu, sel);
 	if (lg_seg_fetch(cpu, sel, &desc) == -EFAULT)
 		return -EFAULT;
-	return running_desc(cpu, sel) != before;
+	return lg_running_desc(cpu, sel) != before;
 }
 
 /*
@@ -550,6 +426,7 @@ int lg_seg_load_ldt(struct lg_cpu *cpu, u16 sel)
 	}
 	if (cpu->state->guest_ldt)
 		clear_table(cpu, seg->ldt, LG_SEL_LDT, LG_SEG_LDT_ENTRIES);
+	lg_quick_forget(cpu);
 	seg->ldt_sel = sel;
 	seg->ldt_base = lg_desc_base(desc);
 	seg->ldt_limit = lg_desc_limit(desc);
@@ -600,5 +477,6 @@ int lg_seg_load_tr(struct lg_cpu *cpu, u16 sel)
 	seg->tss_limit = lg_desc_limit(desc);
 	seg->tss_type = LG_DESC_TYPE(desc) & ~LG_TYPE_BUSY;
 	cpu->ss1 = 0;
+	lg_quick_forget(cpu);
 	return 0;
 }

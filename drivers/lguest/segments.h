@@ -7,6 +7,7 @@
 #define _LGUEST_SEGMENTS_H
 
 #include "plain.h"
+#include "walk.h"
 
 struct lg_cpu;
 
@@ -65,6 +66,7 @@ struct lg_segments {
 	 * none.
 	 */
 	u16 held[LG_SREGS];
+	bool holds;			/* there is one */
 };
 
 static inline u32 lg_desc_base(u64 desc)
@@ -100,6 +102,12 @@ static inline bool lg_desc_conforms(u64 desc)
 	return lg_desc_is_code(desc) && desc & LG_DESC_DOWN;
 }
 
+/* 4 GiB from 0 on, with 32-bit offsets. */
+static inline bool lg_desc_is_flat(u64 desc)
+{
+	return !lg_desc_base(desc) && lg_desc_limit(desc) == U32_MAX && desc & LG_DESC_BIG;
+}
+
 /* Descriptor privilege levels 0 to 2 are the Guest's kernel. */
 static inline bool lg_desc_is_user(u64 desc)
 {
@@ -112,11 +120,43 @@ static inline bool lg_desc_is_user(u64 desc)
  */
 u64 lg_vet_descriptor(u64 desc, bool user);
 
-/* May this register hold this vetted descriptor? */
-bool lg_desc_loadable(u64 vetted, enum lg_sreg reg);
+/* Is [offset, offset + len), len at least 1, inside the segment? */
+static __always_inline bool lg_desc_in_limit(u64 desc, u32 offset, u32 len)
+{
+	u64 last = (u64)offset + len - 1;
 
-/* Is [offset, offset + len) inside the segment? */
-bool lg_desc_in_limit(u64 desc, u32 offset, u32 len);
+	if (lg_desc_is_data(desc) && desc & LG_DESC_DOWN)
+		return offset > lg_desc_limit(desc) &&
+		       last <= (desc & LG_DESC_BIG ? 0xffffffff : 0xffff);
+	return last <= lg_desc_limit(desc);
+}
+
+/*
+ * May an access be made through this vetted descriptor, of what a register has? access: LG_PF_WRITE,
+ * LG_PF_FETCH or neither (SDM vol. 3, 5.3 to 5.5).
+ */
+static __always_inline bool lg_desc_allows(u64 desc, u32 offset, u32 len, u32 access)
+{
+	if (!(desc & LG_DESC_PRESENT) || !lg_desc_in_limit(desc, offset, len))
+		return false;
+	if (lg_desc_is_code(desc))
+		return !(access & LG_PF_WRITE) && (access & LG_PF_FETCH || desc & LG_DESC_WRITABLE);
+	return !(access & LG_PF_FETCH) && (!(access & LG_PF_WRITE) || desc & LG_DESC_WRITABLE);
+}
+
+/*
+ * Would the processor load this vetted descriptor into this register? A null selector, which names
+ * no descriptor, is another matter.
+ */
+static __always_inline bool lg_desc_loadable(u64 vetted, enum lg_sreg reg)
+{
+	if (reg == LG_SREG_CS)
+		return vetted & LG_DESC_PRESENT && lg_desc_is_code(vetted);
+	if (reg == LG_SREG_SS)
+		return vetted & LG_DESC_PRESENT && lg_desc_is_data(vetted) &&
+		       vetted & LG_DESC_WRITABLE;
+	return vetted & LG_DESC_PRESENT && (lg_desc_is_data(vetted) || vetted & LG_DESC_WRITABLE);
+}
 
 /*
  * All below: by the task of the vCPU; those that read Guest memory may sleep. -EFAULT stands for a
@@ -134,11 +174,8 @@ void lg_seg_load_gdt(struct lg_cpu *cpu, u32 base, u16 limit);
 int lg_seg_load_ldt(struct lg_cpu *cpu, u16 sel);
 int lg_seg_load_tr(struct lg_cpu *cpu, u16 sel);
 
-/*
- * The Guest's descriptor as it is now. 0, -ENOENT for null selectors and beyond the table, -EFAULT
- * (a page fault).
- */
-int lg_seg_fetch(struct lg_cpu *cpu, u16 sel, u64 *desc);
+/* What lg_seg_fetch() (segreg.h) does for tables in Guest memory, the LDT and bad selectors. */
+int lg_seg_reread(struct lg_cpu *cpu, u16 sel, u64 *desc);
 /*
  * Rereads one descriptor: 1 if that changed what the processor sees of it, 0 if not, -EFAULT (a
  * page fault).
@@ -152,11 +189,6 @@ void lg_seg_sync(struct lg_cpu *cpu);
 /* Lets go of old copies that no segment register has any more. */
 void lg_seg_release(struct lg_cpu *cpu);
 
-/* The selector in a register, as the hardware has it. */
-u16 lg_seg_get(struct lg_cpu *cpu, enum lg_sreg reg);
-void lg_seg_put(struct lg_cpu *cpu, enum lg_sreg reg, u16 sel);
-/* The descriptor that the processor has for a register: from the running tables; 0 for null. */
-u64 lg_seg_running(struct lg_cpu *cpu, enum lg_sreg reg);
 /*
  * Makes DS, ES, FS and GS null where their segment may not be held at the virtual level: on a
  * return to user level.

@@ -56,6 +56,7 @@ static void switch_tops(struct lg_shadow *s, struct lg_cpu *cpu)
 	struct lg_root *root = &cpu->root[cpu->root_now];
 	unsigned int i;
 
+	lg_mem_forget(cpu);
 	for (enum lg_view view = 0; view < LG_VIEWS; view++)
 		memcpy(root->top[view], lg_world_low(cpu, view), sizeof(root->top[view]));
 	root->epoch = s->epoch;
@@ -88,6 +89,7 @@ static void switch_tops(struct lg_shadow *s, struct lg_cpu *cpu)
  */
 static void flush_everything(struct lg_shadow *s, struct lg_cpu *cpu, bool local)
 {
+	lg_mem_forget(cpu);
 	clear_tops(cpu);
 	s->gen++;
 	s->epoch++;
@@ -124,6 +126,7 @@ void lg_shadow_flush_user(struct lg_cpu *cpu)
 	}
 
 	trace_lguest_flush(cpu, LG_FLUSH_USER, 0);
+	lg_mem_forget(cpu);
 	spin_lock(&s->lock);
 	s->user_flushed = ++s->gen;
 	s->stats.flushes_user++;
@@ -198,6 +201,7 @@ static void flush_gva(struct lg_cpu *cpu, const struct lg_paging *paging, u64 gv
 	unsigned int slot;
 
 	trace_lguest_flush(cpu, LG_FLUSH_GVA, gva);
+	lg_mem_forget(cpu);
 	spin_lock(&s->lock);
 	s->gen++;
 	s->stats.flushes_one++;
@@ -332,6 +336,7 @@ static void zap_slots(struct lg_cpu *cpu, u64 table, u64 gva, unsigned int first
 	struct lg_spage *sp;
 
 	trace_lguest_flush(cpu, LG_FLUSH_TABLE, table);
+	lg_mem_forget(cpu);
 	spin_lock(&s->lock);
 	s->gen++;
 	s->stats.flushes_one++;

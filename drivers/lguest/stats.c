@@ -11,7 +11,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-u8 lg_account_of_vector[LG_EXIT_VECTORS] __ro_after_init;
+struct lg_exit_kind lg_exit_kinds[LG_EXIT_VECTORS] __ro_after_init;
 
 /* As in trace.h. */
 static const char *const vector_names[] = {
@@ -113,6 +113,12 @@ void __init lg_stats_module_init(void)
 			account = LG_ACCOUNT_REFUSED;
 		else if (vector >= FIRST_EXTERNAL_VECTOR)
 			account = LG_ACCOUNT_HOST_IRQ;
-		lg_account_of_vector[vector] = account;
+		BUILD_BUG_ON(offsetof(struct lg_stats, account[LG_ACCOUNTS]) > U16_MAX);
+		lg_exit_kinds[vector] = (struct lg_exit_kind){
+			.account = offsetof(struct lg_stats, account) +
+				   account * sizeof(struct lg_account),
+			.rare = lg_host_vector(vector) || vector == X86_TRAP_PF ||
+				vector == X86_TRAP_DB || vector == X86_TRAP_MC,
+		};
 	}
 }

@@ -129,7 +129,7 @@ TRACE_EVENT(lguest_exit,
 
 /* One hypercall is to be done; ring: it is from the asynchronous ring. */
 TRACE_EVENT(lguest_hypercall,
-	TP_PROTO(const struct lg_cpu *cpu, u32 nr, const u32 *arg, bool ring),
+	TP_PROTO(const struct lg_cpu *cpu, u32 nr, const u64 *arg, bool ring),
 	TP_ARGS(cpu, nr, arg, ring),
 	TP_STRUCT__entry(
 		__field(u32, guest)

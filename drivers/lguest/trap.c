@@ -145,7 +145,7 @@ void lg_set_virtual_if(struct lg_cpu *cpu, bool on)
  */
 u32 lg_guest_flags(struct lg_cpu *cpu)
 {
-	u32 flags = cpu->state->frame.flags & (LG_FLAGS_GUEST | LG_FLAGS_NT | LG_FLAGS_RF);
+	u32 flags = cpu->state->frame.flags & (LG_FLAGS_GUEST | LG_FLAGS_NT);
 
 	if (cpu->stepping)
 		flags &= ~LG_FLAGS_TF;
@@ -158,7 +158,7 @@ u32 lg_guest_flags(struct lg_cpu *cpu)
  * @cpu: the vCPU
  * @flags: as the Guest wrote them, VM clear
  *
- * Keeps S2: what the Guest does not have in the hardware stays virtual or is dropped (NT, RF).
+ * Keeps S2: what the Guest does not have in the hardware stays virtual or is dropped (NT).
  */
 void lg_load_flags(struct lg_cpu *cpu, u32 flags)
 {
@@ -331,6 +331,122 @@ static int write_words(struct lg_cpu *cpu, u32 linear, const u32 *word, unsigned
 	return lg_write_gva(cpu, linear, narrow, words * 2, access);
 }
 
+/* The registers, when all else is done. */
+static __always_inline void arrive(struct lg_cpu *cpu, u8 vector, bool to_user, u16 cs, u32 ip,
+				   u16 ss, u32 sp)
+{
+	struct lg_frame *frame = &cpu->state->frame;
+	u64 flags = frame->flags & ~(u64)(LG_FLAGS_TF | LG_FLAGS_NT | LG_FLAGS_RF);
+
+	if (cpu->user && !to_user)
+		flags &= ~(u64)LG_FLAGS_AC;
+	frame->flags = flags;
+	cpu->sti_shadow = false;
+	cpu->stepping = false;
+	cpu->user = to_user;
+	frame->cs = cs | LG_SEL_RPL;
+	frame->ip = ip;
+	frame->ss = ss | LG_SEL_RPL;
+	frame->sp = sp;
+	/* The handler may use what it is to look at (SDM vol. 3, 17.2.4). */
+	if (unlikely(vector == LG_TRAP_DB))
+		cpu->dr[7] &= ~LG_DR7_GD;
+}
+
+/* ---- The short way ---- */
+
+void lg_quick_forget(struct lg_cpu *cpu)
+{
+	cpu->quick = (struct lg_quick){};
+}
+
+/* A delivery to kernel level has found all this right, and its registers are not loaded yet. */
+static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 stack)
+{
+	struct lg_quick *quick = &cpu->quick;
+
+	if (cpu->idt_in_memory || cpu->seg.gdt_in_memory || gate >> 16 & LG_SEL_LDT)
+		return;
+	if (LG_DESC_TYPE(gate) & 8 && lg_desc_is_flat(code) && !lg_desc_conforms(code)) {
+		quick->gates[vector / 64] |= BIT_ULL(vector % 64);
+		quick->kernel_cs = gate >> 16 | LG_SEL_RPL;
+	}
+	if (!lg_desc_is_flat(stack) || stack & LG_DESC_DOWN)
+		return;
+	if (!cpu->user)
+		quick->kernel_ss = cpu->state->frame.ss;
+	else if (cpu->ss1 && !(cpu->ss1 & LG_SEL_LDT))
+		quick->stack = true;
+}
+
+/*
+ * Delivers as deliver_one() would, for a Guest whose tables are as kernels have them: from user or
+ * kernel level to flat code and stack of its kernel. False: nothing has been done, but for words
+ * below the stack perhaps, and that way has to be gone.
+ */
+static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error,
+					  bool soft)
+{
+	const struct lg_quick *quick = &cpu->quick;
+	struct lg_frame *frame = &cpu->state->frame;
+	u32 words = has_error ? 4 : 3, enabled, flags, sp;
+	u64 gate = cpu->idt[vector];
+	bool user = cpu->user;
+	lg_words_t at;
+	u16 ss;
+
+	if (!(quick->gates[vector / 64] & BIT_ULL(vector % 64)) || !cpu->data_gpa)
+		return false;
+	if (user) {
+		if (!quick->stack || (soft && !lg_desc_is_user(gate)))
+			return false;
+		ss = cpu->ss1;
+		sp = cpu->esp1;
+		words += 2;
+	} else {
+		ss = frame->ss;
+		sp = frame->sp;
+		if (ss != quick->kernel_ss)
+			return false;
+	}
+	if (sp < words * 4)
+		return false;
+	sp -= words * 4;
+	if (!lg_words_begin(cpu, sp, words, LG_PF_WRITE, &at))
+		return false;
+
+	lg_word_get(enabled, &lg_data_user(cpu)->irq_enabled, fault);
+	enabled &= LGUEST_IF;
+	flags = (frame->flags & (LG_FLAGS_GUEST | LG_FLAGS_NT)) | LG_FLAGS_FIXED |
+		(u32)cpu->iopl << 12 | enabled;
+	if (unlikely(cpu->stepping))
+		flags &= ~LG_FLAGS_TF;
+	if (has_error) {
+		lg_word_put(error, at, fault);
+		at++;
+	}
+	lg_word_put((u32)frame->ip, at, fault);
+	lg_word_put(shown(cpu, frame->cs), at + 1, fault);
+	lg_word_put(flags, at + 2, fault);
+	if (user) {
+		lg_word_put((u32)frame->sp, at + 3, fault);
+		lg_word_put((u32)(u16)frame->ss, at + 4, fault);
+	}
+	/* An interrupt gate. */
+	if (enabled && !(LG_DESC_TYPE(gate) & 1)) {
+		lg_word_put(0u, &lg_data_user(cpu)->irq_enabled, fault);
+		cpu->virtual_if = false;
+	}
+	lg_words_end();
+
+	arrive(cpu, vector, false, gate >> 16,
+	       (gate & 0xffff) | (u32)(gate >> 32 & 0xffff0000), ss, sp);
+	return true;
+fault:
+	lg_words_end();
+	return false;
+}
+
 static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
 {
 	u32 ext = ev->soft ? 0 : LG_ERROR_EXT;
@@ -390,15 +506,9 @@ static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
 		return FAULTED;
 
 	/* Nothing fails from here on. */
-	lg_end_sti_shadow(cpu);
-	if (cpu->user && !to_user)
-		frame->flags &= ~(u64)LG_FLAGS_AC;
-	frame->flags &= ~(u64)(LG_FLAGS_TF | LG_FLAGS_NT | LG_FLAGS_RF);
-	cpu->user = to_user;
-	lg_seg_put(cpu, LG_SREG_CS, cs);
-	lg_seg_put(cpu, LG_SREG_SS, ss);
-	frame->ip = ip;
-	frame->sp = new_sp;
+	if (!to_user)
+		note_quick(cpu, ev->vector, gate, code, stack);
+	arrive(cpu, ev->vector, to_user, cs, ip, ss, new_sp);
 	if (!traps && flags & LG_FLAGS_IF)
 		lg_set_virtual_if(cpu, false);
 	return DELIVERED;
@@ -440,7 +550,7 @@ static bool combine(struct event *ev, const struct lg_fault *second)
 	return true;
 }
 
-static enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
+static noinline enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
 {
 	unsigned int cause = ev.vector;
 
@@ -485,6 +595,21 @@ static u32 soft_insn_ip(struct lg_cpu *cpu, u8 vector)
 	return ip - 1;
 }
 
+static noinline enum lg_next deliver_slow(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error,
+					  bool soft)
+{
+	struct event ev = {
+		.vector = vector,
+		.has_error = has_error,
+		.error = error,
+		.soft = soft,
+	};
+
+	if (soft)
+		ev.insn_ip = soft_insn_ip(cpu, vector);
+	return deliver(cpu, ev, cpu->cr2);
+}
+
 /**
  * lg_deliver() - deliver an exception or interrupt into the Guest
  * @cpu: the vCPU
@@ -498,16 +623,11 @@ static u32 soft_insn_ip(struct lg_cpu *cpu, u8 vector)
  */
 enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error, bool soft)
 {
-	struct event ev = {
-		.vector = vector,
-		.has_error = has_error,
-		.error = error,
-		.soft = soft,
-	};
-
-	if (soft)
-		ev.insn_ip = soft_insn_ip(cpu, vector);
-	return deliver(cpu, ev, cpu->cr2);
+	if (likely(deliver_quick(cpu, vector, has_error, error, soft))) {
+		lg_watch_inject(cpu, vector, has_error, error, false);
+		return LG_RUN;
+	}
+	return deliver_slow(cpu, vector, has_error, error, soft);
 }
 
 /**
@@ -534,38 +654,98 @@ enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip)
 enum lg_next lg_deliver_fault(struct lg_cpu *cpu)
 {
 	struct lg_fault *fault = &cpu->fault;
-	struct event ev = { .vector = fault->vector,
-			    .has_error = fault->has_error,
-			    .error = fault->error };
+	struct event ev;
 
+	if (fault->vector == LG_TRAP_PF)
+		tell_cr2(cpu, fault->gva);
+	if (likely(deliver_quick(cpu, fault->vector, fault->has_error, fault->error, false))) {
+		lg_watch_inject(cpu, fault->vector, fault->has_error, fault->error, false);
+		return LG_RUN;
+	}
+	ev = (struct event){ .vector = fault->vector,
+			     .has_error = fault->has_error,
+			     .error = fault->error };
 	return deliver(cpu, ev, fault->gva);
 }
 
 /* ---- Interrupt lines ---- */
 
-/* struct lguest_data, as far as lines need it. */
+/* What lines need of struct lguest_data. */
 struct line_words {
-	u32 irq_enabled, blocked, cr2, time[2], irq_pending;
+	u32 enabled, blocked, pending;
 };
+
+static bool read_line_words(struct lg_cpu *cpu, struct line_words *words)
+{
+	struct lguest_data __user *data;
+
+	if (!cpu->data_gpa) {
+		*words = (struct line_words){ .enabled = cpu->virtual_if ? LGUEST_IF : 0 };
+		return true;
+	}
+	if (likely(lg_data_begin(cpu))) {
+		data = lg_data_user(cpu);
+		lg_word_get(words->enabled, &data->irq_enabled, fault);
+		lg_word_get(words->blocked, &data->blocked_interrupts, fault);
+		lg_word_get(words->pending, &data->irq_pending, fault);
+		lg_words_end();
+		return true;
+	}
+	return false;
+fault:
+	lg_words_end();
+	return !read_data(cpu, offsetof(struct lguest_data, irq_enabled), &words->enabled, 4) &&
+	       !read_data(cpu, offsetof(struct lguest_data, blocked_interrupts), &words->blocked,
+			  4) &&
+	       !read_data(cpu, offsetof(struct lguest_data, irq_pending), &words->pending, 4);
+}
 
 /* Keeps irq_pending as it should be, without a write where it is so already. */
 static void tell_pending(struct lg_cpu *cpu, const struct line_words *words, bool waits)
 {
 	u32 value = waits ? LGUEST_IF : 0;
 
-	if (cpu->data_gpa && words->irq_pending != value)
+	if (cpu->data_gpa && words->pending != value)
 		write_data(cpu, offsetof(struct lguest_data, irq_pending), value);
 	cpu->told_pending = waits;
 }
 
-static void tell_time(struct lg_cpu *cpu)
+/* With a line that is about to be delivered: the time, and that nothing else waits. */
+static void tell_line(struct lg_cpu *cpu, const struct line_words *words)
 {
+	struct lguest_data __user *data;
 	u32 time[2];
 
+	cpu->told_pending = false;
 	if (!cpu->data_gpa)
 		return;
 	lg_wall_clock(time);
+	if (likely(lg_data_begin(cpu))) {
+		data = lg_data_user(cpu);
+		lg_word_put(time[0], &data->time[0], fault);
+		lg_word_put(time[1], &data->time[1], fault);
+		if (words->pending)
+			lg_word_put(0u, &data->irq_pending, fault);
+		lg_words_end();
+	}
+	return;
+fault:
+	lg_words_end();
 	lg_write_gpa(cpu, cpu->data_gpa + offsetof(struct lguest_data, time), time, sizeof(time));
+	tell_pending(cpu, words, false);
+}
+
+static __always_inline enum lg_next deliver_line(struct lg_cpu *cpu, unsigned int line)
+{
+	u8 vector = LGUEST_FIRST_IRQ_VECTOR + line;
+	struct event ev;
+
+	if (likely(deliver_quick(cpu, vector, false, 0, false))) {
+		lg_watch_inject(cpu, vector, false, 0, true);
+		return LG_RUN;
+	}
+	ev = (struct event){ .vector = vector, .interrupt = true };
+	return deliver(cpu, ev, 0);
 }
 
 /**
@@ -581,10 +761,9 @@ static void tell_time(struct lg_cpu *cpu)
 enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 {
 	struct lg_frame *frame = &cpu->state->frame;
-	struct line_words words = {};
-	struct event ev = { .interrupt = true };
+	struct line_words words;
+	unsigned int turns, line;
 	enum lg_next next;
-	unsigned int turns;
 	unsigned long lines;
 	int err;
 
@@ -593,13 +772,11 @@ enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 		lines = READ_ONCE(cpu->irqs_pending);
 		if ((!lines && !cpu->told_pending) || (!cpu->data_gpa && !cpu->idt_in_memory))
 			return LG_RUN;
-		if (!cpu->data_gpa)
-			words.irq_enabled = cpu->virtual_if ? LGUEST_IF : 0;
-		else if (read_data(cpu, 0, &words, sizeof(words)))
+		if (!read_line_words(cpu, &words))
 			return LG_RUN;
 
 		lines &= ~(unsigned long)words.blocked;
-		if (!lines || !(words.irq_enabled & LGUEST_IF)) {
+		if (!lines || !(words.enabled & LGUEST_IF)) {
 			tell_pending(cpu, &words, lines);
 			return LG_RUN;
 		}
@@ -620,30 +797,41 @@ enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 			continue;
 		}
 
-		ev.vector = LGUEST_FIRST_IRQ_VECTOR + __ffs(lines);
-		clear_bit(__ffs(lines), &cpu->irqs_pending);
+		line = __ffs(lines);
+		clear_bit(line, &cpu->irqs_pending);
 		cpu->halted = false;
-		tell_time(cpu);
-		next = deliver(cpu, ev, 0);
+		/* Unless the next turn finds that something still waits. */
+		tell_line(cpu, &words);
+		next = deliver_line(cpu, line);
 		if (next != LG_RUN)
 			return next;
-		/* Unless the next turn finds that something still waits. */
-		tell_pending(cpu, &words, false);
 	}
 	return LG_RUN;
 }
 
 /* ---- Exceptions of the hardware ---- */
 
-/* #DB: our own step over the instruction after STI, or the Guest's. */
+/*
+ * #DB: our own step over the instruction after STI, or the Guest's step, or one of its breakpoints
+ * in the hardware (world.c). For those that are off the processor may say anything.
+ */
 static enum lg_next debug_exception(struct lg_cpu *cpu)
 {
+	u32 why = cpu->exit_dr6 & (LG_DR6_B | LG_DR6_BS);
 	bool ours = cpu->stepping;
+	unsigned int i;
 
+	for (i = 0; i < 4; i++) {
+		if (!(cpu->dr[7] & LG_DR7_ON(i)))
+			why &= ~(1u << i);
+	}
 	lg_end_sti_shadow(cpu);
-	if (ours)
-		return LG_RUN;
-	cpu->dr[6] |= cpu->exit_dr6 & LG_DR6_BS;
+	if (ours) {
+		why &= ~LG_DR6_BS;
+		if (!why)
+			return LG_RUN;
+	}
+	cpu->dr[6] |= why;
 	return lg_deliver(cpu, LG_TRAP_DB, false, 0, false);
 }
 

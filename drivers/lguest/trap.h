@@ -11,6 +11,20 @@
 
 struct lg_cpu;
 
+/*
+ * What was found right when it was last looked at, and is right until the Guest's tables change
+ * (lg_quick_forget()): so that a system call need not look at it again. All of tables that the Host
+ * keeps, as others change without a word.
+ */
+struct lg_quick {
+	u64 gates[4];		/* a bit per vector: 32-bit gate, present; flat code of the kernel's */
+	bool stack;		/* of SET_STACK: flat, the kernel's */
+	/* Flat code and stack, as the hardware has their selectors at kernel level; or 0. */
+	u16 kernel_cs, kernel_ss;
+	u16 user_cs, user_ss;	/* an IRET may go there, to any address; or 0 */
+	u64 user_data;		/* DS, ES, FS and GS that user level may have, as one */
+};
+
 /* What a handler of an exit tells the run loop. */
 enum lg_next {
 	LG_RUN,			/* enter the Guest again */
@@ -65,10 +79,15 @@ enum lg_trap {
 /* Those that the Guest has in the hardware (S2). */
 #define LG_FLAGS_GUEST                                                                       \
 	(LG_FLAGS_CF | LG_FLAGS_PF | LG_FLAGS_AF | LG_FLAGS_ZF | LG_FLAGS_SF | LG_FLAGS_TF | \
-	 LG_FLAGS_DF | LG_FLAGS_OF | LG_FLAGS_AC | LG_FLAGS_ID)
+	 LG_FLAGS_DF | LG_FLAGS_OF | LG_FLAGS_RF | LG_FLAGS_AC | LG_FLAGS_ID)
 
-/* DR6: single step. */
+/* DR6: which breakpoints were met, access to a debug register, single step. */
+#define LG_DR6_B	0xfu
+#define LG_DR6_BD	0x2000u
 #define LG_DR6_BS	0x4000u
+/* DR7: breakpoint n is on, by either of two bits; debug registers are not to be accessed. */
+#define LG_DR7_ON(n)	(3u << 2 * (n))
+#define LG_DR7_GD	0x2000u
 
 /* Does the processor push an error code for this exception? */
 bool lg_has_error_code(unsigned int vector);
@@ -97,6 +116,12 @@ enum lg_next lg_deliver_fault(struct lg_cpu *cpu);
 enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu);
 /* What an exception in the Guest (hardware vector 0 to 31 but page faults, NMI and #MC) becomes. */
 enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error);
+
+/*
+ * The Guest's descriptor or gate tables, or its choice of a kernel stack, have changed: by whoever
+ * changes them.
+ */
+void lg_quick_forget(struct lg_cpu *cpu);
 
 /* The virtual interrupt flag. If Guest memory is gone, it is off and stays as it is. */
 bool lg_virtual_if(struct lg_cpu *cpu);

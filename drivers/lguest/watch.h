@@ -10,9 +10,14 @@
 #include "lg.h"
 #include "trace.h"
 
-/* enum lg_account_of, by what lg_world_enter() returns. */
+/* What is to be known of an exit at once, by what lg_world_enter() returns. */
 #define LG_EXIT_VECTORS (LG_EXIT_ABORTED + 1)
-extern u8 lg_account_of_vector[LG_EXIT_VECTORS];
+struct lg_exit_kind {
+	u16 account;	/* where its account is in struct lg_stats */
+	bool rare;	/* there is more to do than to count it: world.c */
+};
+
+extern struct lg_exit_kind lg_exit_kinds[LG_EXIT_VECTORS];
 
 /*
  * The time that is owed to an account ends. Signed: CPUs' counters may differ
@@ -58,7 +63,7 @@ static __always_inline void lg_watch_exit(struct lg_cpu *cpu,
 	struct lg_stats *s = &cpu->stats;
 	struct lg_account *account;
 
-	account = &s->account[lg_account_of_vector[vector]];
+	account = (void *)s + lg_exit_kinds[vector].account;
 	OPTIMIZER_HIDE_VAR(account);
 	account->count++;
 	s->owed = account;

@@ -120,6 +120,34 @@ int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 
 	return access_gva(cpu, gva, (u8 *)from, len, access | LG_PF_WRITE, true);
 }
 
+/* Not for all: so that what has to be done without is tried, too. */
+bool lg_data_begin(struct lg_cpu *cpu)
+{
+	return !model_of(cpu)->interfere && cpu->data_gpa % 4 == 0 &&
+	       lg_gpa_ok(cpu->lg, cpu->data_gpa, sizeof(struct lguest_data));
+}
+
+struct lguest_data *lg_data_user(struct lg_cpu *cpu)
+{
+	return (struct lguest_data *)(model_of(cpu)->memory + cpu->data_gpa);
+}
+
+bool lg_words_begin(struct lg_cpu *cpu, u32 gva, unsigned int count, u32 access, lg_words_t *words)
+{
+	struct lg_fault kept = cpu->fault;
+	u64 gpa;
+
+	if (!lg_data_begin(cpu) || gva % MODEL_PAGE > MODEL_PAGE - count * 4)
+		return false;
+	if (guest_pa(cpu, gva, access, &gpa) || !lg_gpa_ok(cpu->lg, gpa, count * 4)) {
+		cpu->fault = kept;
+		return false;
+	}
+	*words = (u32 *)(model_of(cpu)->memory + gpa);
+	model_of(cpu)->words++;
+	return true;
+}
+
 /* ---- Other rooms ---- */
 
 int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush)

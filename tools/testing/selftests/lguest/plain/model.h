@@ -48,6 +48,7 @@ struct model {
 	char sentence[256];
 	/* What was asked of other rooms. */
 	unsigned int loads_cr3, flushes, modes, doorbells;
+	unsigned int words;		/* lg_words_begin() that said yes */
 	u64 flushed;
 	/* Called before each access to Guest memory, if set: somebody else who writes there. */
 	void (*interfere)(struct model *model);

@@ -24,6 +24,9 @@
 
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define clear_bit(n, p)		((void)(*(p) &= ~(1ul << (n))))
+#define array_index_nospec(index, size) (index)
+#define likely(x)		(x)
+#define unlikely(x)		(x)
 #define __ffs(x)		((unsigned int)__builtin_ctzl(x))
 
 #define LG_LDT			(510 * 8)
@@ -62,6 +65,7 @@ struct lg_cpu {
 	u64 idt[LG_IDT_ENTRIES];
 	bool idt_in_memory;
 	u32 idt_base, idt_limit;
+	struct lg_quick quick;
 	u32 ss1, esp1;
 	u8 iopl;
 	bool sti_shadow, stepping;
@@ -84,6 +88,26 @@ int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len);
 int lg_read_gva(struct lg_cpu *cpu, u64 gva, void *to, size_t len, u32 access);
 int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 access);
 int guest_pa(struct lg_cpu *cpu, u64 gva, u32 access, u64 *gpa);
+/* What words.h has in the module. */
+typedef u32 *lg_words_t;
+bool lg_words_begin(struct lg_cpu *cpu, u32 gva, unsigned int count, u32 access, lg_words_t *words);
+bool lg_data_begin(struct lg_cpu *cpu);
+struct lguest_data *lg_data_user(struct lg_cpu *cpu);
+#define lg_words_end()		((void)0)
+#define lg_word_get(word, at, fault)							\
+	do {										\
+		if (!(at))								\
+			goto fault;							\
+		memcpy(&(word), (at), sizeof(u32));					\
+	} while (0)
+#define lg_word_put(word, at, fault)							\
+	do {										\
+		u32 word_ = (word);							\
+											\
+		if (!(at))								\
+			goto fault;							\
+		memcpy((at), &word_, sizeof(u32));					\
+	} while (0)
 int lg_shadow_load_cr3(struct lg_cpu *cpu, u64 cr3, bool flush);
 int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
 void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);

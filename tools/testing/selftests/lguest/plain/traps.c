@@ -856,4 +856,164 @@ TEST(alignment_is_checked_at_user_level_only)
 	ASSERT_EQ(0, stacked(0));
 }
 
+/* ---- The short way and the long one ---- */
+
+static struct model longer;
+
+#define QUICK_DATA	0x30000u
+
+static u32 pick(const u32 *values, unsigned int count)
+{
+	m.random = m.random * 6364136223846793005ull + 1442695040888963407ull;
+	return values[(m.random >> 33) % count];
+}
+
+#define PICK(...) pick((const u32[]){ __VA_ARGS__ }, sizeof((u32[]){ __VA_ARGS__ }) / sizeof(u32))
+
+/* Gates, segments and stack of the kernel's, as hypercalls set them; also wrong ones. */
+static void random_tables(struct lg_cpu *c, u64 seed)
+{
+	static const u8 vectors[] = { 0x80, 0x21, LG_TRAP_PF, LG_TRAP_GP };
+	u64 kept = m.random;
+	unsigned int i;
+
+	m.random = seed;
+	lg_quick_forget(c);
+	for (i = 0; i < sizeof(vectors); i++)
+		c->idt[vectors[i]] = PICK(0, 1, 1, 1, 1) ?
+			gate(PICK(TRAP32, INT32, TRAP32, INT32, INT16), PICK(0, 3),
+			     PICK(MODEL_KERNEL_CS, MODEL_KERNEL_CS, MODEL_KERNEL_CS, MODEL_USER_CS,
+				  20 * 8), HANDLER) : 0;
+	lg_segment_set(c, 20, PICK(0, 1) ? MODEL_CODE32 | LG_DESC_DOWN : MODEL_CODE32 & ~0xfffull);
+	lg_segment_set(c, 21, PICK(0, 1, 2) ? MODEL_DATA32 | 0x1000ull << 16 :
+					     MODEL_DATA32 & ~LG_DESC_BIG);
+	lg_segment_set(c, MODEL_USER_CS / 8,
+		       PICK(0, 1, 2, 3) ? MODEL_CODE32 | MODEL_DPL3 :
+					  (MODEL_CODE32 | MODEL_DPL3) & ~LG_DESC_PAGES);
+	c->ss1 = PICK(MODEL_KERNEL_DS, MODEL_KERNEL_DS, MODEL_KERNEL_DS, 21 * 8, MODEL_USER_DS);
+	c->esp1 = PICK(ENTRY_STACK, ENTRY_STACK, ENTRY_STACK + 8, 0xc, 0);
+	m.random = kept;
+}
+
+/* The Guest's registers and stack, as its code may make them. */
+static void random_state(struct model *model, u64 seed)
+{
+	struct lg_state *state = &model->state;
+	u64 kept = m.random;
+	u32 frame[5];
+
+	m.random = seed;
+	state->frame.ip = PICK(CODE_AT, CODE_AT + 2, 0xffffffff);
+	state->frame.flags = LG_FLAGS_FIXED | LG_FLAGS_IF |
+			     PICK(0, LG_FLAGS_TF, LG_FLAGS_AC, LG_FLAGS_RF, LG_FLAGS_DF | LG_FLAGS_CF);
+	model->cpu.iopl = PICK(0, 3);
+	model_write32(model, QUICK_DATA, PICK(0, LGUEST_IF));
+	if (!model->cpu.user) {
+		state->frame.sp = PICK(STACK, STACK, STACK + 6, 8, 0);
+		state->frame.ss = PICK(MODEL_KERNEL_DS, MODEL_KERNEL_DS, MODEL_KERNEL_DS, 21 * 8) | 3;
+		state->regs.ds = PICK(MODEL_USER_DS, MODEL_USER_DS, MODEL_KERNEL_DS, 0);
+	} else {
+		state->frame.sp = PICK(USER_STACK, 3);
+	}
+	frame[0] = PICK(CODE_AT, CODE_AT + 7, 0x12345678);
+	frame[1] = PICK(MODEL_USER_CS, MODEL_USER_CS, MODEL_USER_CS, MODEL_KERNEL_CS, 20 * 8,
+			MODEL_USER_CS | 0x10000);
+	frame[2] = PICK(LG_FLAGS_IF | 2, 2, LG_FLAGS_VM, LG_FLAGS_TF | LG_FLAGS_IOPL | LG_FLAGS_NT,
+			LG_FLAGS_RF | LG_FLAGS_IF);
+	frame[3] = PICK(USER_STACK, 1);
+	frame[4] = PICK(MODEL_USER_DS, MODEL_USER_DS, MODEL_USER_DS, MODEL_KERNEL_DS, 0);
+	memcpy(model->memory + STACK, frame, sizeof(frame));
+	m.random = kept;
+}
+
+/* IRET, an exception, a software interrupt or a line; then a page table or two changes. */
+static enum lg_next random_event(struct model *model, u64 seed)
+{
+	struct lg_cpu *c = &model->cpu;
+	u64 kept = m.random;
+	enum lg_next next = LG_RUN;
+	u32 what;
+
+	m.random = seed;
+	what = c->user ? PICK(1, 1, 2, 3, 4) : PICK(0, 0, 0, 0, 2, 3, 4);
+	switch (what) {
+	case 0:
+		model->memory[CODE_AT] = 0xcf;
+		model->state.frame.ip = CODE_AT;
+		if (model->state.frame.sp == STACK)
+			next = lg_emulate(c, LG_TRAP_GP, 0);
+		break;
+	case 1:
+		next = lg_deliver(c, 0x80, false, 0, true);
+		break;
+	case 2:
+		next = lg_deliver(c, LG_TRAP_GP, true, 0x1234, false);
+		break;
+	case 3:
+		c->fault = (struct lg_fault){ .vector = LG_TRAP_PF, .has_error = true, .error = 6,
+					      .gva = 0x5678 };
+		next = lg_deliver_fault(c);
+		break;
+	case 4:
+		c->irqs_pending = 2;
+		next = lg_deliver_interrupts(c);
+		break;
+	}
+	model_set_page(model, ENTRY_STACK - 4096, true, PICK(1, 1, 1, 0), true);
+	model_set_page(model, STACK, PICK(1, 1, 1, 1, 0), true, true);
+	m.random = kept;
+	return next;
+}
+
+/* One model takes the short way when it can, the other never: nobody can tell them apart. */
+TEST(the_short_way_leads_where_the_long_one_does)
+{
+	unsigned int guest, turn, used = 0;
+	u64 seed = 1, tables;
+
+	for (guest = 0; guest < 1000; guest++) {
+		start(false);
+		cpu->data_gpa = QUICK_DATA;
+		set_gate(0x21, gate(INT32, 0, MODEL_KERNEL_CS, HANDLER));
+		m.random = ++seed;
+		memcpy(&longer, &m, sizeof(m));
+		longer.cpu.state = &longer.state;
+		longer.cpu.lg = &longer.lg;
+		tables = PICK(1, 2, 3, 4, 5, 6) + guest;
+		for (turn = 0; turn < 60; turn++) {
+			u64 state = pick((const u32[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 }, 9) + 16 * turn + guest;
+			enum lg_next one, other;
+
+			if (turn % 20 == 0) {
+				tables++;
+				random_tables(&m.cpu, tables);
+				random_tables(&longer.cpu, tables);
+			}
+			random_state(&m, state);
+			random_state(&longer, state);
+			m.words = 0;
+			one = random_event(&m, state);
+			used += m.words > 0;
+			lg_quick_forget(&longer.cpu);
+			other = random_event(&longer, state);
+
+			ASSERT_EQ(one, other) TH_LOG("guest %u, turn %u", guest, turn);
+			ASSERT_EQ(m.cpu.user, longer.cpu.user) TH_LOG("guest %u, turn %u", guest, turn);
+			ASSERT_EQ(0, memcmp(&m.state.frame, &longer.state.frame, sizeof(*frame)))
+				TH_LOG("guest %u, turn %u", guest, turn);
+			ASSERT_EQ(0, memcmp(&m.state.regs, &longer.state.regs, sizeof(m.state.regs)))
+				TH_LOG("guest %u, turn %u", guest, turn);
+			ASSERT_EQ(0, memcmp(m.memory, longer.memory, sizeof(m.memory)))
+				TH_LOG("guest %u, turn %u", guest, turn);
+			ASSERT_EQ(m.cpu.iopl, longer.cpu.iopl);
+			ASSERT_EQ(m.cpu.virtual_if, longer.cpu.virtual_if);
+			ASSERT_EQ(m.cpu.cr2, longer.cpu.cr2);
+			if (one != LG_RUN)
+				break;
+		}
+	}
+	/* It was gone. */
+	ASSERT_LT(500, used);
+}
+
 TEST_HARNESS_MAIN
