@@ -7,9 +7,10 @@
  * Differences from a processor, besides those that segments.c and trap.c tell of:
  *
  *	- real mode (CR0.PE clear) ends the Guest;
- *	- CR4.SMEP, SMAP, TSD, PCE, VME, PVI and DE (but for DR4 and DR5) are kept and shown, and
- *	  change nothing;
- *	- debug registers are kept and shown, and do not reach the hardware: nothing breaks there;
+ *	- CR4.TSD, PCE, VME, PVI and DE (but for DR4 and DR5) are kept and shown, and change
+ *	  nothing; SMEP, SMAP, FSGSBASE and PKE can be written where CPUID has them, and stay 0;
+ *	- a breakpoint is not met by what the Host does for the Guest: frames of traps, accesses to
+ *	  devices, emulated instructions; nor are breakpoints of ports;
  *	- MWAIT goes on at once, RDPMC is #GP, INVD and WBINVD do nothing;
  *	- the MSRs are those of the table below; any other is #GP.
  */
@@ -32,9 +33,9 @@ static int invalid_opcode(struct lg_cpu *cpu)
 #define CR0_ALLOWED                                                                          \
 	(LG_CR0_PE | LG_CR0_MP | LG_CR0_EM | LG_CR0_TS | LG_CR0_ET | LG_CR0_NE | LG_CR0_WP | \
 	 LG_CR0_AM | LG_CR0_NW | LG_CR0_CD | LG_CR0_PG)
-/* VME to OSXMMEXCPT, UMIP, OSXSAVE, SMEP, SMAP (SDM vol. 3, 2.5). */
+/* VME to OSXMMEXCPT: any processor that has 64 bits has them (SDM vol. 3, 2.5). */
+#define CR4_ALWAYS	0x7ffu
 #define LG_CR4_OSXSAVE	BIT_ULL(18)
-#define CR4_ALLOWED	(0xfffu | LG_CR4_OSXSAVE | BIT_ULL(20) | BIT_ULL(21))
 #define LG_EFER_SCE	BIT_ULL(0)
 
 bool lg_fpu_traps(struct lg_cpu *cpu)
@@ -65,9 +66,56 @@ static int set_cr0(struct lg_cpu *cpu, u32 value)
 	return 0;
 }
 
+/*
+ * The others that a 32-bit kernel sets when CPUID tells it of them; so to set them must not fault
+ * where CPUID, which is the host's, does. Those without `kept` concern levels or instructions that
+ * do not exist in ring 3 of 32 bits: the bit is taken, and stays 0.
+ */
+static const struct cr4_feature {
+	u32 cr4;
+	u32 leaf;
+	u8 reg, bit;			/* of its sub-leaf 0 */
+	bool kept;
+} cr4_features[] = {
+	{ LG_CR4_UMIP, 7, CX, 2, true },
+	{ BIT(16), 7, BX, 0, false },	/* FSGSBASE */
+	{ LG_CR4_OSXSAVE, 1, CX, 26, true },
+	{ BIT(20), 7, BX, 7, false },	/* SMEP */
+	{ BIT(21), 7, BX, 20, false },	/* SMAP */
+	{ BIT(22), 7, CX, 3, false },	/* PKE */
+};
+
+static bool cpuid_has(const struct cr4_feature *feature)
+{
+	static const u8 at[] = { [AX] = 0, [BX] = 1, [CX] = 2, [DX] = 3 };
+	u32 leaf[4] = { 0 };
+
+	lg_cpuid(leaf);
+	if (leaf[0] < feature->leaf)
+		return false;
+	leaf[0] = feature->leaf;
+	leaf[1] = 0;
+	lg_cpuid(leaf);
+	return leaf[at[feature->reg]] & BIT(feature->bit);
+}
+
 static int set_cr4(struct lg_cpu *cpu, u32 value)
 {
-	if (value & ~CR4_ALLOWED)
+	u32 allowed = CR4_ALWAYS | (cpu->paging.cr4 & (LG_CR4_UMIP | LG_CR4_OSXSAVE));
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cr4_features); i++) {
+		const struct cr4_feature *feature = &cr4_features[i];
+
+		/* What is on already was asked for before. */
+		if (!(value & ~allowed & feature->cr4) || !cpuid_has(feature))
+			continue;
+		if (feature->kept)
+			allowed |= feature->cr4;
+		else
+			value &= ~feature->cr4;
+	}
+	if (value & ~allowed)
 		return general_protection(cpu);
 	if (value != cpu->paging.cr4 &&
 	    lg_shadow_set_mode(cpu, cpu->paging.cr0, value, cpu->paging.efer))
@@ -135,6 +183,10 @@ static int debug_register(struct lg_cpu *cpu, const struct lg_insn *insn, u32 **
 		if (cpu->paging.cr4 & LG_CR4_DE)
 			return invalid_opcode(cpu);
 		reg += 2;
+	}
+	if (cpu->dr[7] & LG_DR7_GD) {
+		cpu->dr[6] |= LG_DR6_BD;
+		return lg_raise(cpu, LG_TRAP_DB, 0);
 	}
 	*dr = &cpu->dr[reg];
 	return 0;
@@ -365,6 +417,7 @@ static int load_table(struct lg_cpu *cpu, const struct lg_insn *insn)
 	if (insn->reg == 2) {
 		lg_seg_load_gdt(cpu, base, limit);
 	} else {
+		lg_quick_forget(cpu);
 		cpu->idt_in_memory = true;
 		cpu->idt_base = base;
 		cpu->idt_limit = limit;

@@ -35,6 +35,8 @@ static void __used switcher_offsets(void)
 	STATE(NMI_MCE, nmi);
 	STATE(NMI, nmi);
 	STATE(MCE, mce);
+	STATE(DEBUG, debug);
+	STATE(GUEST_DR7, guest_dr7);
 	STATE(ABORTED, aborted);
 	STATE(ABORT_VECTOR, abort_vector);
 	STATE(ABORT_ERROR, abort_error);

@@ -170,6 +170,10 @@ load_gs:
 	ALTERNATIVE "jmp gs_base_by_msr", "", X86_FEATURE_FSGSBASE
 	wrgsbase %rax
 gs_base_whole:
+	cmpb	$0, LG_DEBUG(%rdi)
+	jne	debug_off
+debug_is_off:
+	/* Guest addresses mean nothing from here on: no breakpoint of its own is on (S5). */
 	lidt	LG_HOST_IDT(%rdi)
 	mov	LG_HOST_SP(%rdi), %rsp
 	/*
@@ -192,6 +196,11 @@ noted_raised:
 	pop	%rbx
 	pop	%rbp
 	RET
+
+debug_off:
+	xor	%eax, %eax
+	mov	%rax, %db7
+	jmp	debug_is_off
 
 gs_base_by_msr:
 	mov	%rax, %rdx
@@ -311,6 +320,9 @@ SYM_INNER_LABEL_ALIGN(lg_switch, SYM_L_GLOBAL)
 in_start:
 	ANNOTATE_NOENDBR
 	lidt	LG_T_IDT(%rdi)
+	cmpb	$0, LG_DEBUG(%rdi)
+	jne	debug_on
+debug_done:
 	lgdt	LG_T_GDT(%rdi)
 	movb	$TSS_AVAILABLE, T_OUR_TSS_TYPE(%rdi)
 	mov	$LG_TSS, %eax
@@ -334,15 +346,10 @@ in_start:
 	mov	LG_DX(%rdi), %rdx
 	mov	LG_SI(%rdi), %rsi
 	mov	LG_BP(%rdi), %rbp
-	/* A 32-bit Guest has no way to these; nor shall it find anything. */
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	/*
+	 * R8 to R15 are as C left them: no instruction names them outside
+	 * 64-bit code, of which the Guest has none (S3).
+	 */
 	/*
 	 * Buffers that still hold Host data are overwritten; all that is read
 	 * after this is the Guest's own.
@@ -350,6 +357,10 @@ in_start:
 	LG_CLEAR_BUFFERS LG_VERW(%rdi)
 	mov	LG_DI(%rdi), %rdi
 	iretq
+debug_on:
+	mov	LG_GUEST_DR7(%rdi), %rax
+	mov	%rax, %db7
+	jmp	debug_done
 in_end:
 	ANNOTATE_NOENDBR
 	int3

@@ -73,11 +73,13 @@ struct lg_state {
 	u64 guest_cr3, host_cr3;
 	u64 host_sp, host_gs_base;
 	u64 abort_vector, abort_error;
+	u64 guest_dr7;
 	u16 host_gs, host_ldt;
 	u16 guest_ldt; /* LG_LDT or 0 */
 	u16 verw; /* operand of VERW: a writable data selector */
 	/* Came while host state was not whole: raised again at the end of lg_switch(). */
 	u8 nmi, mce;
+	u8 debug; /* the Guest's breakpoints are to be on inside: guest_dr7 */
 	u8 aborted; /* the entry failed in our own ring: abort_vector and abort_error say how */
 	struct lg_desc_ptr host_gdt, host_idt, t_gdt, t_idt, own_gdt, own_idt;
 	struct lg_tss tss __aligned(16);

@@ -54,11 +54,15 @@
 #define GUEST_FLAGS                                                      \
 	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
 	 X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_OF | \
-	 X86_EFLAGS_AC | X86_EFLAGS_ID)
+	 X86_EFLAGS_RF | X86_EFLAGS_AC | X86_EFLAGS_ID)
 
 /* A ring-0 code and data descriptor, as Linux has them. */
 #define DESC_KERNEL_CODE 0x00af9b000000ffffULL
 #define DESC_KERNEL_DATA 0x00cf93000000ffffULL
+
+/* DR7 (SDM vol. 3, 17.2.4): what is always set; a breakpoint is on, by either of two bits. */
+#define DR7_FIXED 0x400ULL
+#define DR7_ENABLES 0xffULL
 
 /* Branch records that go to memory. */
 #define DEBUGCTL_STORES (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS)
@@ -73,7 +77,9 @@
 struct lg_world {
 	u64 *table[WORLD_TABLES]; /* every page-table page made here, to be freed */
 	unsigned int tables;
-	u64 cr3[LG_VIEWS];
+	struct {
+		u64 cr3, gdt;
+	} view[LG_VIEWS]; /* what the processor gets for each */
 	u64 *top[LG_VIEWS]; /* what CR3 points to */
 	u64 *low[LG_VIEWS]; /* four entries of 1 GiB: shadow.c's */
 	u64 guest_id; /* of the Guest, unique since the module was loaded */
@@ -82,6 +88,8 @@ struct lg_world {
 	u16 ds, es, fs; /* the Launcher\'s, while loaded */
 	u64 fs_base;
 	u64 pebs, debugctl; /* what debug_store_off() has put aside */
+	u32 pkru; /* the Launcher's, while loaded */
+	u64 host_dr[4]; /* addresses, while the Guest's are in the processor */
 	int facts_of; /* the CPU that host_* in the state was read from, or -1 */
 };
 
@@ -366,6 +374,8 @@ static noinline void lg_world_load(struct lg_cpu *cpu)
 		read_host_facts(cpu);
 	part_from_last_guest(cpu->world);
 	user_segments_aside(cpu->world);
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
+		cpu->world->pkru = rdpkru();
 	cpu->loaded = true;
 	WRITE_ONCE(cpu->host_cpu, smp_processor_id());
 	/* Pairs with lg_kick() and lg_world_flush_tlbs(). */
@@ -422,25 +432,82 @@ static void debug_store_on(const struct lg_world *world)
 
 /*
  * All Guest pages have protection key 0, whose access and write disable are the
- * low two bits: the Guest starts with both clear.
+ * low two bits: the Guest starts with both clear. The Launcher's value cannot
+ * change while the vCPU is loaded, so it was read then; without protection
+ * keys it is 0.
  */
-static u32 pkru_in(void)
+static void pkru_in(const struct lg_world *world)
 {
-	u32 pkru = 0;
-
-	if (cpu_feature_enabled(X86_FEATURE_OSPKE)) {
-		pkru = rdpkru();
-		if (pkru & 3)
-			wrpkru(pkru & ~3u);
-	}
-	return pkru;
+	if (unlikely(world->pkru & 3))
+		wrpkru(world->pkru & ~3u);
 }
 
 /* The Guest may have written it, as WRPKRU does not trap. */
-static void pkru_out(u32 pkru)
+static void pkru_out(const struct lg_world *world)
 {
-	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && rdpkru() != pkru)
-		wrpkru(pkru);
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && unlikely(rdpkru() != world->pkru))
+		wrpkru(world->pkru);
+}
+
+/*
+ * DR7 for the processor. All that the Guest names is below 4 GiB, so that none of its breakpoints
+ * can be met by the switcher or, should one be on a moment too long, by the Host's own memory.
+ */
+static u64 hardware_dr7(u32 dr7)
+{
+	u64 value = DR7_FIXED;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		u32 control = dr7 >> (16 + 4 * i) & 0xf, rw = control & 3;
+
+		/* Of ports: IN and OUT trap before they could be met. */
+		if (!(dr7 & 3u << 2 * i) || rw == 2)
+			continue;
+		/* Of instructions: any other length is undefined (SDM vol. 3, 17.2.4). */
+		if (!rw)
+			control = 0;
+		value |= 1ull << 2 * i | (u64)control << (16 + 4 * i);
+	}
+	return value;
+}
+
+/*
+ * The host's breakpoints go and the Guest's come; DR7 is the last to be loaded, by lg_switch().
+ * Rarely anybody has any.
+ */
+static noinline void debug_in(struct lg_cpu *cpu)
+{
+	struct lg_world *world = cpu->world;
+	struct lg_state *state = cpu->state;
+
+	native_set_debugreg(7, DR7_FIXED);
+	state->debug = 1;
+	state->guest_dr7 = hardware_dr7(cpu->dr[7]);
+	if (state->guest_dr7 == DR7_FIXED)
+		return;
+	world->host_dr[0] = native_get_debugreg(0);
+	world->host_dr[1] = native_get_debugreg(1);
+	world->host_dr[2] = native_get_debugreg(2);
+	world->host_dr[3] = native_get_debugreg(3);
+	native_set_debugreg(0, cpu->dr[0]);
+	native_set_debugreg(1, cpu->dr[1]);
+	native_set_debugreg(2, cpu->dr[2]);
+	native_set_debugreg(3, cpu->dr[3]);
+}
+
+static noinline void debug_out(struct lg_cpu *cpu)
+{
+	const struct lg_world *world = cpu->world;
+
+	if (cpu->state->guest_dr7 != DR7_FIXED) {
+		native_set_debugreg(0, world->host_dr[0]);
+		native_set_debugreg(1, world->host_dr[1]);
+		native_set_debugreg(2, world->host_dr[2]);
+		native_set_debugreg(3, world->host_dr[3]);
+	}
+	native_set_debugreg(7, this_cpu_read(cpu_dr7) | DR7_FIXED);
+	cpu->state->debug = 0;
 }
 
 static void set_cr0_ts(void)
@@ -501,9 +568,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 	struct lg_state *state = cpu->state;
 	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
 	struct lg_exit_record *record;
-	bool breakpoints;
 	u64 left;
-	u32 pkru;
 	int vector;
 
 	if (!cpu->loaded)
@@ -516,10 +581,10 @@ int lg_world_enter(struct lg_cpu *cpu)
 	}
 
 	state->host_cr3 = __native_read_cr3();
-	state->guest_cr3 = world->cr3[view];
+	state->guest_cr3 = world->view[view].cr3;
 	if (cpu_feature_enabled(X86_FEATURE_PCID))
 		state->host_cr3 |= CR3_KEEP_TLB;
-	state->own_gdt.base = (u64)state->gdt[view];
+	state->own_gdt.base = world->view[view].gdt;
 	state->host_ldt = store_ldt_selector();
 	state->aborted = 0;
 	state->frame.flags = (state->frame.flags & GUEST_FLAGS) |
@@ -529,10 +594,9 @@ int lg_world_enter(struct lg_cpu *cpu)
 	state->frame.ip = (u32)state->frame.ip;
 
 	debug_store_off(world);
-	breakpoints = hw_breakpoint_active();
-	if (breakpoints)
-		native_set_debugreg(7, 0);
-	pkru = pkru_in();
+	if (unlikely((this_cpu_read(cpu_dr7) | cpu->dr[7]) & DR7_ENABLES))
+		debug_in(cpu);
+	pkru_in(world);
 
 	/* CR0.TS as the Guest has it: its FPU instructions are #NM then. */
 	if (cpu->ts)
@@ -548,7 +612,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 	 * S5: nothing of the host may use what is not yet put back; so no
 	 * tracing, no fault, no interrupt until the end.
 	 */
-	pkru_out(pkru);
+	pkru_out(world);
 #ifdef X86_FEATURE_KERNEL_IBRS
 	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
 		wrmsrq(MSR_IA32_SPEC_CTRL,
@@ -556,23 +620,25 @@ int lg_world_enter(struct lg_cpu *cpu)
 #endif
 	debug_store_on(world);
 
-	vector = state->aborted ? LG_EXIT_ABORTED : state->frame.vector & 0xff;
+	vector = unlikely(state->aborted) ? LG_EXIT_ABORTED : (u8)state->frame.vector;
 	lg_watch_exit(cpu, state, record, vector, left);
-	if (vector == X86_TRAP_PF) {
-		cpu->exit_cr2 = native_read_cr2();
-		record->address = cpu->exit_cr2;
-	} else if (vector == X86_TRAP_DB) {
-		cpu->exit_dr6 = native_get_debugreg(6);
-		native_set_debugreg(6, DR6_RESERVED);
+	if (unlikely(state->debug))
+		debug_out(cpu);
+	if (lg_exit_kinds[vector].rare) {
+		if (vector == X86_TRAP_PF) {
+			cpu->exit_cr2 = native_read_cr2();
+			record->address = cpu->exit_cr2;
+		} else if (vector == X86_TRAP_DB) {
+			cpu->exit_dr6 = native_get_debugreg(6);
+			native_set_debugreg(6, DR6_RESERVED);
+		} else if (vector == X86_TRAP_MC) {
+			machine_check();
+		} else {
+			raise_host_vector(vector);
+			return vector;
+		}
 	}
-	if (breakpoints)
-		native_set_debugreg(7, this_cpu_read(cpu_dr7));
-	if (vector == X86_TRAP_MC)
-		machine_check();
-	if (lg_host_vector(vector))
-		raise_host_vector(vector);
-	else
-		local_irq_enable();
+	local_irq_enable();
 	return vector;
 }
 NOKPROBE_SYMBOL(lg_world_enter);
@@ -676,10 +742,11 @@ static int build_tables(struct lg_cpu *cpu)
 			table_for(world, world->top[view], 0, 3, low_rights);
 		if (!world->low[view])
 			return -ENOMEM;
-		world->cr3[view] = __sme_pa(world->top[view]);
+		world->view[view].gdt = (u64)cpu->state->gdt[view];
+		world->view[view].cr3 = __sme_pa(world->top[view]);
 		/* Bit 63 clear: a load flushes all that this PCID has (S7). */
 		if (boot_cpu_has(X86_FEATURE_PCID))
-			world->cr3[view] |= GUEST_PCID;
+			world->view[view].cr3 |= GUEST_PCID;
 	}
 	return 0;
 }
