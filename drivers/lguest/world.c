@@ -758,7 +758,7 @@ u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view)
 
 u64 lg_world_cr3(struct lg_cpu *cpu, enum lg_view view)
 {
-	return cpu->world->cr3[view];
+	return cpu->world->view[view].cr3;
 }
 
 static void set_gate(gate_desc *gate, unsigned int vector, u16 selector,

@@ -80,6 +80,29 @@ TEST(breakpoint_of_the_launcher_is_not_the_guests)
 	vm_stop(&vm);
 }
 
+/* Both have breakpoints, at addresses that mean something to the other. */
+TEST(breakpoints_of_both)
+{
+	volatile uint32_t *same;
+	struct vm vm;
+	int fd, turn;
+
+	same = mmap((void *)SAME_ADDRESS, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ASSERT_EQ(SAME_ADDRESS, (unsigned long)same);
+	fd = watch(SAME_ADDRESS);
+	ASSERT_LE(0, fd) TH_LOG("%s", strerror(errno));
+	for (turn = 1; turn <= 3; turn++) {
+		vm_start(&vm, "breakpoints", NULL);
+		vm_pass(&vm);
+		vm_stop(&vm);
+		EXPECT_EQ(turn - 1, hits(fd));
+		*same = turn;
+		EXPECT_EQ(turn, hits(fd));
+	}
+	close(fd);
+}
+
 /* A launcher under a debugger that steps: every instruction of user space, none of the Guest. */
 TEST(single_stepped_launcher)
 {

@@ -9,10 +9,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "harness.h"
 #include "launcher.h"
+#include "guests/calls.h"
 #include "guests/channel.h"
+#include "guests/clock.h"
 
 TEST(processes)
 {
@@ -20,16 +24,156 @@ TEST(processes)
 	vm_passes("processes", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
 }
 
-
 TEST(exceptions_of_user_level)
 {
 	vm_passes("exceptions", NULL);
+}
+
+TEST(breakpoints_and_cr4)
+{
+	vm_passes("breakpoints", NULL);
+	vm_passes("breakpoints", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
 }
 
 TEST(a_kernel_that_knows_nothing_of_us)
 {
 	vm_passes("unaware", NULL);
 	vm_passes("unaware", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
+}
+
+/* ---- Hypercalls in a ring; the window at an IRET ---- */
+
+TEST(calls_keep_their_order)
+{
+	uint32_t next = CALLS_FIRST;
+	struct vm vm;
+	int came;
+
+	vm_start(&vm, "calls", NULL);
+	while ((came = vm_run(&vm)) == LGUEST_EXIT_NOTIFY) {
+		ASSERT_EQ(next, vm.exit.gpa);
+		next++;
+	}
+	ASSERT_EQ(LGUEST_EXIT_SHUTDOWN, came);
+	ASSERT_STREQ("passed", vm.exit.text) TH_LOG("%s", vm.exit.text);
+	EXPECT_EQ(CALLS_FIRST + CALLS_ROUNDS * (CALLS_ROUND + 1), next);
+	vm_stop(&vm);
+}
+
+/* ---- Time ---- */
+
+static atomic_bool spin;
+
+static void *spinner(void *unused)
+{
+	while (spin)
+		;
+	return NULL;
+}
+
+static int64_t now(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+/* By how much the Guest's clock is ahead of ours: somewhere between these, in ns. */
+struct offset {
+	int64_t low, high;
+};
+
+/* Asks until the answer is a good one; a clock that only ticks cannot give one that good. */
+static struct offset compare_clocks(struct vm *vm)
+{
+	struct offset offset;
+	int64_t before, after, guest;
+
+	do {
+		before = now(CLOCK_REALTIME);
+		vm_sync(vm, 1);
+		after = now(CLOCK_REALTIME);
+		guest = vm->mailbox->out[CLOCK_SECONDS] * 1000000000ll + vm->mailbox->out[CLOCK_NS];
+		offset = (struct offset){ guest - after, guest - before };
+	} while (offset.high - offset.low > (vm->mailbox->out[CLOCK_TSC_KHZ] ? 200000 : 20000000));
+	return offset;
+}
+
+/* A minute in the long run. However busy the host is, it can only make the test slow. */
+TEST(clocks_do_not_drift)
+{
+	int64_t seconds = test_is_long() ? 60 : 4, end, drift;
+	pthread_t busy[3];
+	struct offset first, last;
+	struct vm vm;
+	int i;
+
+	spin = true;
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&busy[i], NULL, spinner, NULL));
+	vm_start(&vm, "clock", NULL);
+	first = compare_clocks(&vm);
+	for (end = now(CLOCK_MONOTONIC) + seconds * 1000000000; now(CLOCK_MONOTONIC) < end;)
+		vm_sync(&vm, 1);
+	last = compare_clocks(&vm);
+	spin = false;
+	/* What is certain of it. */
+	drift = last.low - first.high > 0 ? last.low - first.high :
+		first.low - last.high > 0 ? first.low - last.high : 0;
+	TH_LOG("%lld ns in %lld s, give or take %lld; %u ticks", (long long)drift,
+	       (long long)seconds, (long long)(last.high - last.low + first.high - first.low),
+	       vm.mailbox->out[CLOCK_TICKS]);
+	EXPECT_GT(1000000, drift);
+	EXPECT_LT(0, vm.mailbox->out[CLOCK_TICKS]);
+	vm.mailbox->in[CLOCK_STOP] = 1;
+	vm_pass(&vm);
+	vm_stop(&vm);
+	for (i = 0; i < 3; i++)
+		pthread_join(busy[i], NULL);
+}
+
+static int64_t cpu_time(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000ll +
+	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ll;
+}
+
+static void *stop_clock(void *argument)
+{
+	struct vm *vm = argument;
+
+	while (vm->mailbox->out[CLOCK_TICKS] < 40)
+		usleep(10000);
+	vm->mailbox->in[CLOCK_STOP] = 1;
+	return NULL;
+}
+
+/* Forty ticks of 50 ms, and sleep between them. */
+TEST(who_sleeps_uses_no_cpu)
+{
+	int64_t began, used;
+	pthread_t stopper;
+	struct vm vm;
+
+	vm_load(&vm, "clock", NULL);
+	vm.mailbox->in[CLOCK_MODE] = CLOCK_IDLE;
+	ASSERT_EQ(0, lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE,
+				       vm.pgdir, vm.entry));
+	ASSERT_EQ(0, pthread_create(&stopper, NULL, stop_clock, &vm));
+	began = now(CLOCK_MONOTONIC);
+	used = cpu_time();
+	vm_pass(&vm);
+	used = cpu_time() - used;
+	began = now(CLOCK_MONOTONIC) - began;
+	pthread_join(stopper, NULL);
+	TH_LOG("%lld us of %lld", (long long)used / 1000, (long long)began / 1000);
+	EXPECT_LE(40 * 50000000ll, began);
+	EXPECT_GT(began / 5, used);
+	vm_stop(&vm);
 }
 
 /* ---- Devices: bytes that the launcher keeps ---- */

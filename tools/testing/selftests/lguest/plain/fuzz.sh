@@ -7,10 +7,11 @@
 # lguest-host: timeout=600
 
 here=$(dirname "$0")
-seconds=${LGUEST_FUZZ_SECONDS:-${LGUEST_TEST_LONG:+300}}
-seconds=${seconds:-5}
 targets=("$@")
 [ $# -gt 0 ] || targets=(emulate segments walk image devices)
+seconds=${LGUEST_FUZZ_SECONDS:-${LGUEST_TEST_LONG:+300}}
+# Without being told: a minute for all of them together.
+seconds=${seconds:-$(((60 + ${#targets[@]} - 1) / ${#targets[@]}))}
 
 echo "TAP version 13"
 echo "1..${#targets[@]}"
