@@ -12,7 +12,7 @@
 #define DR7_GD		0x2000u
 #define DR7_LOCAL(n)	(1u << 2 * (n))
 #define DR7_GLOBAL(n)	(2u << 2 * (n))
-#define DR7_WHAT(n, rw, len)	(((rw) | (len) << 2) << (16 + 4 * (n)))
+#define DR7_WHAT(n, rw, len)	(((u32)(rw) | (u32)(len) << 2) << (16 + 4 * (n)))
 enum { ON_EXECUTION, ON_WRITE, ON_PORT, ON_ACCESS };
 enum { BYTE, LONG = 3 };
 

@@ -829,7 +829,8 @@ TEST(disks_that_cannot_be)
 	struct virtio *first;
 
 	EXPECT_EQ(NULL, blk_create("/nowhere/at-all", false, &error));
-	EXPECT_STREQ("/nowhere/at-all: No such file or directory", error.text);
+	EXPECT_STREQ("/nowhere/at-all: No such file or directory; make one with 'truncate -s SIZE FILE'",
+		     error.text);
 	EXPECT_EQ(NULL, blk_create("/tmp", true, &error));
 	EXPECT_STREQ("/tmp: neither a file nor a block device", error.text);
 	EXPECT_EQ(NULL, blk_create("/dev/null", true, &error));
