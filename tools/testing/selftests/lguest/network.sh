@@ -75,7 +75,7 @@ guest()
 	export LGUEST_COMMAND="$1"
 	shift
 	: >"$tmp/out" && : >"$tmp/err" && chmod 666 "$tmp/out" "$tmp/err"
-	su -s /bin/sh runner -c "exec $files/start -m 64 $*" >"$tmp/out" 2>"$tmp/err" </dev/null
+	su -s /bin/sh runner -c "exec $files/start -m $((64 + 3 * mib)) $*" >"$tmp/out" 2>"$tmp/err" </dev/null
 }
 
 # The Guest's part: says "pings COUNT up to NUMBER", "down SUM", and "up SUM", the sum being what
