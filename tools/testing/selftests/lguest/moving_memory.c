@@ -69,19 +69,33 @@ FIXTURE_TEARDOWN(moving)
 }
 
 /* ---- Swap ---- */
+static void page_out_once(uint8_t *pages)
+{
+	if (madvise(pages, PAGES * PAGE, MADV_PAGEOUT))
+		FAIL("MADV_PAGEOUT: %s", strerror(errno));
+}
+
+/*
+ * A page that was used since this was last asked stays once more, and the Guest uses all of them
+ * all the time: so once, for certain, while it spins beside them; then under its hands, where this
+ * may come too late each time.
+ */
 static void page_out(struct vm *vm)
 {
+	volatile uint32_t *paused = &vm->mailbox->out[WORK_PAUSED];
 	uint8_t *pages = work_pages(vm);
 	long out = vmstat("pswpout");
 	int i;
 
-	/*
-	 * A page that the Guest has used since this was last asked stays once more; so a round that
-	 * comes behind the Guest's turn may find nothing to take.
-	 */
-	for (i = 0; i < rounds() || vmstat("pswpout") == out; i++) {
-		if (madvise(pages, PAGES * PAGE, MADV_PAGEOUT))
-			FAIL("MADV_PAGEOUT: %s", strerror(errno));
+	wait_for_turns(vm, 0);
+	vm->mailbox->in[WORK_PAUSE] = 1;
+	while (!*paused)
+		usleep(100);
+	while (vmstat("pswpout") == out)
+		page_out_once(pages);
+	vm->mailbox->in[WORK_PAUSE] = 0;
+	for (i = 0; i < rounds(); i++) {
+		page_out_once(pages);
 		wait_for_turns(vm, i % 3);
 	}
 	finish(vm);

@@ -69,6 +69,9 @@ void guest_main(void)
 	for (turn = 0; !mailbox->in[WORK_STOP]; turn++) {
 		volatile u32 *target = va(mailbox->in[WORK_ADDRESS]);
 
+		while (mailbox->in[WORK_PAUSE])
+			mailbox->out[WORK_PAUSED] = 1;
+		mailbox->out[WORK_PAUSED] = 0;
 		switch (mode) {
 		case WORK_SPIN:
 			break;

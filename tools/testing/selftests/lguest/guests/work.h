@@ -21,9 +21,13 @@
 /* A number that is no other Guest's; of WORK_SAME, what the pages hold, and it may change. */
 #define WORK_SALT	4
 
+/* Not 0: no turn is begun; the Guest spins, and says so in WORK_PAUSED. May change at any time. */
+#define WORK_PAUSE	5
+
 /* mailbox.out: turns done; the first page of WORK_MEMORY and WORK_SAME; what WORK_READ saw. */
 #define WORK_TURNS	0
 #define WORK_FIRST	1
 #define WORK_VALUE	2
+#define WORK_PAUSED	3
 
 #endif
