@@ -4,8 +4,8 @@
  * looks for damage to its own registers and memory; each launcher looks for damage to its own (S5,
  * S6, S8, M2).
  *
- * lguest-host: smp=2 mem=2048 timeout=300
- * lguest-host: smp=2 mem=2048 timeout=300 cpu=max,+la57,erms=off args=pti=on
+ * lguest-host: smp=2 mem=2048 timeout=900
+ * lguest-host: smp=2 mem=2048 timeout=900 cpu=max,+la57,erms=off args=pti=on
  */
 #include <sched.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 #include "guests/work.h"
 
 #define GUESTS		200
-#define AT_ONCE		8
+#define AT_ONCE		4
 
 static int module_users(void)
 {
@@ -119,7 +119,7 @@ static void on_alarm(int number)
 /* A child that runs a Guest, on one CPU or, moved every few ms, on both. */
 static pid_t worker(int number, uint32_t mode, bool moves)
 {
-	uint32_t turns = test_is_long() ? 3000 : 120;
+	uint32_t turns = test_is_long() ? 3000 : 600;
 	pid_t child = fork();
 	struct vm vm;
 	int cpu = 0;
