@@ -34,14 +34,22 @@
  * find in the trap's frame.
  */
 struct native {
-	struct engine_case cases[ENGINE_CASES];
+	struct engine_case start[ENGINE_CASES], cases[ENGINE_CASES];
 	unsigned int count;
 	volatile unsigned int current;
 };
 
+/*
+ * A case that a tick interrupts begins anew: the way back from a signal changes null selectors. One
+ * that so many ticks interrupt never ends, however slow the machine is.
+ */
+#define TICK_US		50000
+#define PATIENCE	8
+
 static struct native *native;
 static uint32_t native_save[6];
-static volatile unsigned int last_seen;
+static volatile unsigned int interrupted;	/* how often this case was */
+static volatile bool begun, again;
 
 int native_setjmp(uint32_t *save) __attribute__((returns_twice));
 void native_longjmp(uint32_t *save) __attribute__((noreturn));
@@ -79,9 +87,11 @@ static void native_trap(int number, siginfo_t *info, void *context)
 	struct engine_case *c = &native->cases[native->current];
 
 	if (number == SIGALRM) {
-		if (last_seen != native->current) {
-			last_seen = native->current;
+		if (!begun)
 			return;
+		if (++interrupted < PATIENCE) {
+			again = true;
+			native_longjmp(native_save);
 		}
 		c->vector = VEC_HUNG;
 	} else {
@@ -133,7 +143,7 @@ static void native_child(void)
 	static uint8_t signal_stack[65536];
 	struct sigaction action = { .sa_sigaction = native_trap,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	struct itimerval timer = { { 0, 50000 }, { 0, 50000 } };
+	struct itimerval timer = { { 0, TICK_US }, { 0, TICK_US } };
 	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 	uint8_t *code, *code_alias, *data, *stack_page;
 	int i, fd = memfd_create("code", 0);
@@ -159,9 +169,12 @@ static void native_child(void)
 	 * From here on no library function that might make one, and no TLS: GS is null for the
 	 * cases.
 	 */
-	asm volatile("movw %w0, %%fs; movw %w0, %%gs" : : "r" (0));
-	for (; native->current < native->count; native->current++) {
-		struct engine_case *c = &native->cases[native->current];
+	if (!native_setjmp(native_save))
+		begun = true;
+	while (native->current < native->count) {
+		const struct engine_case *c = &native->start[native->current];
+
+		again = false;
 
 		for (i = 0; i < 2 * ENGINE_CODE_BYTES; i++)
 			code_alias[i] = i < ENGINE_CODE_BYTES ? c->code[i] : 0xcc;
@@ -171,9 +184,15 @@ static void native_child(void)
 		}
 		for (i = 0; i < ENGINE_STACK_WORDS; i++)
 			*(volatile uint32_t *)(stack_page + (c->sp & (PAGE - 1)) + 4 * i) = c->stack[i];
-		if (!native_setjmp(native_save))
+		if (!native_setjmp(native_save)) {
+			asm volatile("movw %w0, %%fs; movw %w0, %%gs" : : "r" (0));
 			native_enter(c);
-		asm volatile("cld; movw %w0, %%fs; movw %w0, %%gs" : : "r" (0));
+		}
+		asm volatile("cld");
+		if (again)
+			continue;
+		interrupted = 0;
+		native->current++;
 	}
 	asm volatile("int $0x80" : : "a" (SYS_exit_group), "b" (0));
 	__builtin_unreachable();
@@ -184,10 +203,10 @@ static void run_native(struct engine_case *cases, unsigned int count)
 	int status;
 	pid_t child;
 
+	memcpy(native->start, cases, count * sizeof(*cases));
 	memcpy(native->cases, cases, count * sizeof(*cases));
 	native->count = count;
 	native->current = 0;
-	last_seen = -1;
 	child = fork();
 	if (!child)
 		native_child();
