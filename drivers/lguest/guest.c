@@ -81,8 +81,8 @@ int lg_guest_init(struct lguest *lg, unsigned long base, unsigned long pages,
 	return 0;
 
 no_world:
-	lg_world_destroy(cpu);
 	lg_shadow_destroy(lg);
+	lg_world_destroy(cpu);
 no_shadow:
 	lg_mem_destroy(lg);
 	memset(cpu->idt, 0, sizeof(cpu->idt));
@@ -102,9 +102,10 @@ void lg_guest_destroy(struct lguest *lg)
 		trace_lguest_destroy(lg);
 		lg_look_hide(lg);
 		lg_timer_destroy(cpu);
-		lg_mem_destroy(lg);
+		/* Whoever finds the Guest by its shadow may look at the others, until it is gone. */
 		lg_shadow_destroy(lg);
 		lg_world_destroy(cpu);
+		lg_mem_destroy(lg);
 		put_task_struct(cpu->task);
 	}
 	lg_look_put(lg);

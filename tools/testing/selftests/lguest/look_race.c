@@ -59,7 +59,7 @@ static void read_one(struct shared *shared, int dir, const char *name)
 }
 
 /* All files below a folder, which may go away at any moment. */
-static void read_all(struct shared *shared, int at, const char *name, int depth)
+static void read_all(struct shared *shared, int at, const char *name)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY);
 	struct dirent *entry;
@@ -77,8 +77,8 @@ static void read_all(struct shared *shared, int at, const char *name, int depth)
 		if (entry->d_name[0] == '.')
 			continue;
 		if (entry->d_type == DT_DIR)
-			read_all(shared, fd, entry->d_name, depth + 1);
-		else if (depth)
+			read_all(shared, fd, entry->d_name);
+		else
 			read_one(shared, fd, entry->d_name);
 	}
 	closedir(dir);
@@ -88,7 +88,7 @@ static void reader(struct shared *shared, int seed)
 {
 	srand(seed);
 	while (!shared->stop)
-		read_all(shared, AT_FDCWD, LOOK_DEBUGFS, 0);
+		read_all(shared, AT_FDCWD, LOOK_DEBUGFS);
 	_exit(0);
 }
 
