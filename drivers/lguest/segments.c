@@ -93,13 +93,22 @@ static bool must_hold(struct lg_cpu *cpu, u16 entry, u64 vetted)
 static void hold(struct lg_cpu *cpu, u16 entry)
 {
 	u16 *held = cpu->seg.held;
-	unsigned int i, room = 0;
+	unsigned int i, room = LG_SREGS;
 
 	for (i = 0; i < LG_SREGS; i++) {
 		if (held[i] == entry)
 			return;
 		if (!held[i])
 			room = i;
+	}
+	if (room == LG_SREGS) {
+		/*
+		 * Six registers have six entries at most, of which this is one: so among those six
+		 * there is one that no register has any more.
+		 */
+		lg_seg_release(cpu);
+		hold(cpu, entry);
+		return;
 	}
 	held[room] = entry;
 	cpu->seg.holds = true;

@@ -282,6 +282,24 @@ TEST(an_entry_in_use_is_held)
 	model_check(&m, LG_RUN);
 }
 
+/* A register has had many entries, each of which changed while it did: no old copy stays. */
+TEST(entries_that_were_in_use_are_let_go)
+{
+	unsigned int i, n = 4 * LG_SREGS;
+
+	model_start(&m);
+	for (i = 0; i < n; i++) {
+		lg_segment_set(cpu, 20 + i, MODEL_DATA32);
+		lg_seg_put(cpu, LG_SREG_DS, (20 + i) * 8 + 1);
+		lg_segment_set(cpu, 20 + i, MODEL_DATA32 & ~LG_DESC_PRESENT);
+		ASSERT_TRUE(running(0, (20 + i) * 8) & LG_DESC_PRESENT);
+	}
+	lg_seg_put(cpu, LG_SREG_DS, 0);
+	lg_seg_release(cpu);
+	for (i = 0; i < n; i++)
+		ASSERT_FALSE(running(0, (20 + i) * 8) & LG_DESC_PRESENT);
+}
+
 TEST(lgdt_takes_the_table_in_memory)
 {
 	u64 desc;
