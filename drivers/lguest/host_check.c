@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cc_platform.h>
 #include <linux/errno.h>
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
@@ -40,6 +41,9 @@ int lg_host_check(void)
 		why = "its page tables have no NX bit";
 	else if (__read_cr4() & CR4_FRED)
 		why = "FRED is on: it delivers no event through an IDT (boot with fred=off)";
+	else if (cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) ||
+		 boot_cpu_has(X86_FEATURE_TDX_GUEST))
+		why = "it is a confidential machine, whose exceptions of its own (#VC, #VE) a guest would get";
 	else if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		why = "the CPU has no XSAVE";
 	else

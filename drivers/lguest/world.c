@@ -83,7 +83,7 @@ struct lg_world {
 	u64 *top[LG_VIEWS]; /* what CR3 points to */
 	u64 *low[LG_VIEWS]; /* four entries of 1 GiB: shadow.c's */
 	u64 guest_id; /* of the Guest, unique since the module was loaded */
-	void *fpu; /* XSAVE area, standard format */
+	struct xregs_state *fpu; /* XSAVE area, standard format */
 	u64 xcr0; /* state components that the Guest has switched on */
 	u16 ds, es, fs; /* the Launcher\'s, while loaded */
 	u64 fs_base;
@@ -121,10 +121,13 @@ static DEFINE_PER_CPU(struct entry_points, entry_points);
 static void unbar_entry_points(struct entry_points *ep)
 {
 	unsigned long flags;
+	u64 efer;
 
 	local_irq_save(flags);
 	if (ep->barred) {
-		wrmsrq(MSR_EFER, ep->efer);
+		/* Its other bits are not ours: KVM may have switched SVM on or off meanwhile. */
+		rdmsrq(MSR_EFER, efer);
+		wrmsrq(MSR_EFER, efer | (ep->efer & EFER_SCE));
 		wrmsrq(MSR_IA32_SYSENTER_CS, ep->sysenter_cs);
 		user_return_notifier_unregister(&ep->notifier);
 		ep->barred = false;
@@ -180,15 +183,21 @@ static int cpu_goes_down(unsigned int cpu)
 
 /* ---- FPU and what goes with it ---- */
 
-static void fpu_in(void *area)
+static void fpu_in(struct xregs_state *area)
 {
+	/*
+	 * Some processors leave the addresses of the last x87 instruction and operand as they are
+	 * where the state has no exception: then they are somebody else's (AMD APM vol. 5, FXRSTOR).
+	 */
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex; emms; fildl %0" : : "m"(area->i387.mxcsr));
 	asm volatile("xrstor (%0)"
 		     :
 		     : "r"(area), "a"((u32)fpu_mask), "d"((u32)(fpu_mask >> 32))
 		     : "memory");
 }
 
-static void fpu_out(void *area)
+static void fpu_out(struct xregs_state *area)
 {
 	asm volatile("xsave (%0)"
 		     :
@@ -398,6 +407,11 @@ void lg_world_put(struct lg_cpu *cpu)
 	user_segments_back(cpu->world);
 	set_xcr0(cpu->world->xcr0, host_xcr0);
 	fpu_out(cpu->world->fpu);
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	/* The next program on this CPU shall not follow what the Guest taught the predictors. */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
 	cpu->loaded = false;
 	kernel_fpu_end();
 }
@@ -832,7 +846,7 @@ static void build_state(struct lg_state *state)
  * An FPU as after reset: all in its initial state but MXCSR, which XRSTOR takes
  * from memory in any case.
  */
-static void *new_fpu(void)
+static struct xregs_state *new_fpu(void)
 {
 	/*
 	 * XSAVE wants 64-byte alignment; a power of two is aligned to itself.
