@@ -84,6 +84,10 @@ void guest_main(void)
 		case WORK_READ:
 			mailbox->out[WORK_VALUE] = *target;
 			break;
+		case WORK_CHANGE:
+			mailbox->out[WORK_VALUE] = *target;
+			*target = turn;
+			break;
 		case WORK_SYNC:
 			guest_sync(0);
 			break;

@@ -12,6 +12,7 @@
 #define WORK_SYNC	4	/* tells the launcher at each turn: guest_sync(0) */
 #define WORK_FPU	5	/* keeps numbers in the FPU and looks for damage */
 #define WORK_SAME	6 /* makes whole pages alike (for KSM to merge), then looks at them again */
+#define WORK_CHANGE	7	/* WORK_READ, then WORK_TOUCH at the same address */
 
 /* mailbox.in[WORK_STOP]: not 0: come to an end. May be written while the Guest runs. */
 #define WORK_STOP	1
