@@ -489,12 +489,11 @@ static int group7(struct lg_cpu *cpu, const struct lg_insn *insn)
 		return group7_register(cpu, insn);
 
 	switch (insn->reg) {
+	/* What was loaded last: hypercalls have changed the table since then, not the register. */
 	case 0:
-		return store_table(cpu, insn, seg->gdt_in_memory ? seg->gdt_base : 0,
-				   seg->gdt_in_memory ? seg->gdt_limit : 0);
+		return store_table(cpu, insn, seg->gdt_base, seg->gdt_limit);
 	case 1:
-		return store_table(cpu, insn, cpu->idt_in_memory ? cpu->idt_base : 0,
-				   cpu->idt_in_memory ? cpu->idt_limit : 0);
+		return store_table(cpu, insn, cpu->idt_base, cpu->idt_limit);
 	case 2:
 	case 3:
 		return load_table(cpu, insn);

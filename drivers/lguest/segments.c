@@ -56,12 +56,11 @@ u64 lg_vet_descriptor(u64 desc, bool user)
 			return 0;
 		if (user && !lg_desc_is_user(desc) && !lg_desc_conforms(desc))
 			return 0;
-		/* Every segment has DPL 3 now, so conforming would only differ where LAR looks. */
-		desc &= ~LG_DESC_DOWN;
 		if (!user && lg_desc_is_user(desc)) {
 			if (!(desc & LG_DESC_WRITABLE))
 				return 0;
-			desc &= ~(LG_DESC_CODE | LG_DESC_WRITABLE);
+			/* The bit of conforming code is that of data which expands down. */
+			desc &= ~(LG_DESC_CODE | LG_DESC_WRITABLE | LG_DESC_DOWN);
 		}
 	} else if (user && !lg_desc_is_user(desc)) {
 		return 0;

@@ -432,6 +432,10 @@ TEST(table_registers)
 	ASSERT_EQ(0x7ff, cpu->idt_limit);
 	at_kernel("\x0f\x01\x0d\x10\xa0\x00\x00", 7);
 	ASSERT_EQ(0, memcmp(m.memory + DATA, m.memory + DATA + 16, 6));
+	/* Gates by hypercall change the table, not the register. */
+	cpu->idt_in_memory = false;
+	at_kernel("\x0f\x01\x0d\x20\xa0\x00\x00", 7);
+	ASSERT_EQ(0, memcmp(m.memory + DATA, m.memory + DATA + 32, 6));
 	/* 16-bit operands: 24 bits of base. */
 	at_kernel("\x66\x0f\x01\x1d\x00\xa0\x00\x00", 8);
 	ASSERT_EQ(0x345678, cpu->idt_base);

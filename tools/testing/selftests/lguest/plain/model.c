@@ -291,9 +291,8 @@ static bool harmless(u64 desc)
 
 	if (!desc)
 		return true;
-	/* Code or data, DPL 3, accessed; not conforming; no 64-bit code. */
-	return (access & 0x10) && (access & 0x60) == 0x60 && (access & 1) &&
-	       (access & 0xc) != 0xc && !(desc >> 53 & 1);
+	/* Code or data, DPL 3, accessed; no 64-bit code. */
+	return (access & 0x10) && (access & 0x60) == 0x60 && (access & 1) && !(desc >> 53 & 1);
 }
 
 void model_check(struct model *m, enum lg_next next)
