@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Linux as a Guest: every way to start it and every way it ends, sizes of memory, several at once,
-# disk and network through its own drivers. Where a Guest says what it found, it says so on hvc0,
-# which is the standard output of `lguest run`.
+# disk and network through its own drivers, its clocks, and a host that wants its memory back. Where a
+# Guest says what it found, it says so on hvc0, which is the standard output of `lguest run`.
 #
-# lguest-host: mem=1536 linux=yes timeout=400
+# lguest-host: mem=1536 linux=yes timeout=900
 
 files=/lguest/linux
 tmp=$(mktemp -d)
@@ -65,11 +65,12 @@ run()
 is() { [ "$(cat "$tmp/$1"; echo .)" = "$2
 ." ]; }
 
-[ -z "$LGUEST_TEST_LONG" ] && boots=0 || boots=200
+boots=0 busy=3 rounds=2
+[ -z "$LGUEST_TEST_LONG" ] || boots=200 busy=60 rounds=20
 # Other page tables, other splits of the address space: in the long run only.
 variants=$(ls $files/variants 2>/dev/null)
 echo "TAP version 13"
-echo "1..$((14 + (boots > 0) + $(echo "$variants" | wc -w)))"
+echo "1..$((16 + (boots > 0) + $(echo "$variants" | wc -w)))"
 
 # ---- Beginnings. The Guest's own words about itself, its output byte for byte, its status.
 who='read -r _ _ release _ </proc/version; echo "$release on $(uname -m)"; echo words >&2; exit 7'
@@ -156,6 +157,70 @@ for pid in $pids; do
 $sum" || { good=1; sed 's/^/# /' "$tmp/err.$i"; }
 done
 [ $good = 0 ]; report "four at once"
+
+# ---- Clocks. What a busy Guest answers between two looks at our own clocks is a time between the
+# two, however slow all is; and so is the time from one answer to the next. A thousandth is for what
+# the host has learnt of its TSC since it was told to the Guest.
+root 'exec </dev/hvc0 >/dev/hvc0; stty raw -echo
+	while :; do md5sum /bin/busybox >/dev/null; done &
+	echo listens
+	while read -r _; do read -r up _ </proc/uptime; echo "$up $(date +%s)"; done'
+mkfifo "$tmp/ask" "$tmp/answer"
+lguest run -k $files/bzImage -i "$tmp/initrd" -m 64 -p 'console=hvc1 rdinit=/own panic=-1' --console "$tmp/out" \
+	<"$tmp/ask" >"$tmp/answer" 2>"$tmp/err" &
+guest=$!
+exec 8>"$tmp/ask" 9<"$tmp/answer"
+clocks() { read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"; }
+ask()
+{
+	before=$(clocks)
+	echo >&8
+	read -r answer <&9 && echo "$before $answer $(clocks)" >>"$tmp/clocks"
+}
+read -r line <&9 && ask && sleep $busy && ask && kill $guest
+wait $guest
+exec 8>&- 9<&-
+awk '
+	# Our seconds since the start and of the day, its own, and ours again. Its day began a moment
+	# before its kernel came to read the clock.
+	{ since[NR] = $1; own[NR] = $3; till[NR] = $5; bad += $4 < $2 - 1 || $4 > $6 }
+	END {
+		counted = own[2] - own[1]
+		least = since[2] - till[1]
+		most = till[2] - since[1]
+		printf "# %.2f s by its clock, %.2f to %.2f by ours\n", counted, least, most
+		exit bad || NR != 2 || counted < least * 0.999 - 0.02 || counted > most * 1.001 + 0.02
+	}' "$tmp/clocks"
+report "its clocks beside ours, for $busy busy seconds"
+
+# ---- The host wants its memory back: most of what the Guest has is swapped out, and wanted again.
+vmstat() { sed -n "s/^$1 //p" /proc/vmstat; }
+group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+name="little memory in the host, $rounds rounds"
+if modprobe zram && echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null &&
+	swapon /dev/zram0 && echo +memory >/sys/fs/cgroup/cgroup.subtree_control; then
+	swapped=$(vmstat pswpin)
+	echo 24M >"$group/memory.max"
+	guest "i=0; while [ \$i -lt $rounds ]; do
+			i=\$((i + 1)) v=/dev/vda
+			{ echo \$i; cat \$v \$v \$v \$v \$v; } >/tmp/\$((i % 2))
+			md5sum </tmp/\$((i % 2))
+		done" -m 128 -d "$tmp/random,ro"
+	status=$?
+	echo max >"$group/memory.max"
+	swapped=$(($(vmstat pswpin) - swapped))
+	swapoff /dev/zram0
+	echo 1 >/sys/block/zram0/reset
+	echo -memory >/sys/fs/cgroup/cgroup.subtree_control
+	echo "# $swapped pages came back"
+	[ $status = 0 ] && [ $swapped -gt 4096 ] &&
+		is out "$(i=0 r=$tmp/random; while [ $i -lt $rounds ]; do
+			i=$((i + 1)); { echo $i; cat "$r" "$r" "$r" "$r" "$r"; } | md5sum; done)"
+	report "$name"
+else
+	number=$((number + 1))
+	echo "ok $number $name # SKIP this host has no zram, or no memory controller"
+fi
 
 if [ $boots -gt 0 ]; then
 	good=0
