@@ -52,11 +52,11 @@ fresh()
 	[ -n "$(find "$1" -maxdepth 0 -mmin "-$2" 2>/dev/null)" ]
 }
 
-# one_at_a_time: until this script ends, no other one builds in this tree.
+# one_at_a_time NAME: until this script ends, no other one builds build/NAME of this tree.
 one_at_a_time()
 {
 	mkdir -p "$BUILD"
-	exec 8>"$BUILD/.lock"
+	exec 8>"$BUILD/.lock-$1"
 	flock 8
 }
 
