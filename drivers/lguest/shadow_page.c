@@ -139,7 +139,7 @@ void lg_spage_zap_range(struct lg_shadow *s, struct lg_spage *sp, unsigned int f
 
 /*
  * A work that a hostile Guest can make long: entries by the million that lead to one frame, or to
- * each of many. It is done with the lock held, but for no more than ZAP_BATCH steps at once.
+ * each of many. It is done with the lock held, but for no more than ZAP_BATCH steps at once (G1).
  */
 struct work {
 	unsigned int steps;

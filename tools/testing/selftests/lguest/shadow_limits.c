@@ -2,15 +2,13 @@
 /*
  * Guests that want more shadow pages than they get, whose pages the host takes back while they run,
  * that map one frame hundreds of thousands of times, or in every table the same: they see their
- * memory as it is, the Host keeps its rules M1, M2 and M5 (debugfs has a file that looks), nobody
- * waits long, and their launcher's cgroup pays.
+ * memory as it is, the Host keeps its rules M1, M2 and M5 (debugfs has a file that looks), and
+ * their launcher's cgroup pays.
  *
  * lguest-host: smp=1 mem=1024 timeout=600
  * lguest-host: smp=2 mem=1024 timeout=600
  */
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -18,6 +16,7 @@
 #include "helper.h"
 #include "host_memory.h"
 #include "launcher.h"
+#include "rival.h"
 #include "guests/tables.h"
 #include "guests/work.h"
 
@@ -177,90 +176,32 @@ static uint32_t many_tables(const char *limit)
 {
 	return strlen(limit) < 3 ? 20 : test_is_long() ? 300 : 130;
 }
-/*
- * Entries that lead to it, from which on somebody else must have had his turn meanwhile, and more
- * than once: the ends of a system call give one, too.
- */
+/* Entries that lead to it, at least. */
 #define MANY_LEAVES	100000
-#define MIN_TURNS	3
-
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		FAIL("CPU %d: %s", cpu, strerror(errno));
-}
-
-/* Somebody who wants the same CPU as the calling thread, first of all and again and again. */
-static volatile bool rival_stops;
-static int rivals_cpu;
-
-static void *rival(void *unused)
-{
-	const struct timespec soon = { .tv_nsec = 50000 };
-	const struct sched_param first = { .sched_priority = 1 };
-
-	run_on(rivals_cpu);
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		FAIL("SCHED_FIFO: %s", strerror(errno));
-	while (!rival_stops)
-		nanosleep(&soon, NULL);
-	return NULL;
-}
-
-static void start_rival(pthread_t *thread)
-{
-	rivals_cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-	rival_stops = false;
-	run_on(rivals_cpu);
-	if (pthread_create(thread, NULL, rival, NULL))
-		FAIL("no thread");
-}
-
-static void stop_rival(pthread_t thread)
-{
-	rival_stops = true;
-	pthread_join(thread, NULL);
-}
-
-/* How often this thread had to leave the CPU to another one. */
-static long turns_given(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_THREAD, &usage);
-	return usage.ru_nivcsw;
-}
 
 /*
- * Does something to the frame, when as many entries as there can be lead to it. all: and all of
- * them go then and there.
+ * Does something to the frame, when as many entries as there can be lead to it, and while somebody
+ * else wants the CPU. (patience.c is about how long he waits.)
  */
-static void while_mapped_everywhere(struct vm *vm, int times, int (*what)(void *frame), bool all)
+static void while_mapped_everywhere(struct vm *vm, int times, int (*what)(void *frame))
 {
 	void *frame = vm->memory.base + vm->mailbox->out[TABLES_FRAME];
+	int cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	struct rival rival;
 	struct shadow s;
-	pthread_t thread;
-	long turns;
 
-	start_rival(&thread);
+	run_on(cpu);
+	start_rival(&rival, cpu);
 	for (int i = 0; i < times; i++) {
 		wait_for_turns(vm, 1);
 		s = check_shadow();
 		if (s.most > 24 && s.leaves < MANY_LEAVES)
 			FAIL("%lu leaves: this was no test", s.leaves);
-		turns = turns_given();
 		if (what(frame))
 			FAIL("%s", strerror(errno));
-		turns = turns_given() - turns;
-		if (all && s.leaves >= MANY_LEAVES && turns < MIN_TURNS)
-			FAIL("%ld turns of another task while %lu entries went", turns, s.leaves);
 		check_shadow();
 	}
-	stop_rival(thread);
+	stop_rival(&rival);
 }
 
 static int take_away(void *frame)
@@ -271,7 +212,7 @@ static int take_away(void *frame)
 static void take_the_frame(struct vm *vm)
 {
 	wait_for_turns(vm, 0);
-	while_mapped_everywhere(vm, rounds() / 5, take_away, true);
+	while_mapped_everywhere(vm, rounds() / 5, take_away);
 	finish(vm);
 }
 
@@ -306,10 +247,10 @@ static void swap_the_frame(struct vm *vm)
 	long out = vmstat("pswpout");
 
 	wait_for_turns(vm, 0);
-	while_mapped_everywhere(vm, rounds() / 5, reclaim, false);
+	while_mapped_everywhere(vm, rounds() / 5, reclaim);
 	/* Once at least, while the stamp has not been written to swap: until then it is dirty. */
 	do
-		while_mapped_everywhere(vm, rounds() / 5, swap_out, false);
+		while_mapped_everywhere(vm, rounds() / 5, swap_out);
 	while (vmstat("pswpout") == out);
 	finish(vm);
 }

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Somebody who wants a CPU for a moment, again and again, before all others: a thread that sleeps
+ * and looks how much later than it wanted it woke. Where an instruction is a nanosecond
+ * (icount=yes, see testing.rst), that is how many instructions the CPU did not give way for.
+ */
+#ifndef LGUEST_TEST_RIVAL_H
+#define LGUEST_TEST_RIVAL_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "launcher.h"
+
+#define RIVAL_SLEEP_NS	50000
+
+struct rival {
+	pthread_t thread;
+	int cpu;
+	volatile bool stop;
+	volatile unsigned long turns;
+	volatile int64_t latest;	/* ns; whoever looks at it may set it to 0 */
+};
+
+static inline void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		FAIL("CPU %d: %s", cpu, strerror(errno));
+}
+
+static inline int64_t ns_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static inline void *rival_thread(void *argument)
+{
+	const struct timespec soon = { .tv_nsec = RIVAL_SLEEP_NS };
+	const struct sched_param first = { .sched_priority = 1 };
+	struct rival *rival = argument;
+	int64_t began, late;
+
+	run_on(rival->cpu);
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		FAIL("SCHED_FIFO: %s", strerror(errno));
+	while (!rival->stop) {
+		began = ns_now();
+		nanosleep(&soon, NULL);
+		late = ns_now() - began - RIVAL_SLEEP_NS;
+		if (late > rival->latest)
+			rival->latest = late;
+		rival->turns++;
+	}
+	return NULL;
+}
+
+/* Returns when it has had its first turns. */
+static inline void start_rival(struct rival *rival, int cpu)
+{
+	*rival = (struct rival){ .cpu = cpu };
+	if (pthread_create(&rival->thread, NULL, rival_thread, rival))
+		FAIL("no thread");
+	while (rival->turns < 2)
+		usleep(100);
+}
+
+static inline void stop_rival(struct rival *rival)
+{
+	rival->stop = true;
+	pthread_join(rival->thread, NULL);
+}
+
+#endif /* LGUEST_TEST_RIVAL_H */
