@@ -10,18 +10,14 @@ files=/lguest/linux
 pings=500 mib=4
 [ -z "$LGUEST_TEST_LONG" ] || pings=10000 mib=64
 
-echo "TAP version 13"
+[ -n "$NETWORK_INSIDE" ] || echo "TAP version 13"
 [ -d $files ] || { echo "1..0 # SKIP there is no Linux guest"; exit 4; }
 modprobe tun 2>/dev/null || { echo "1..0 # SKIP this kernel has no tun"; exit 4; }
 command -v passt >/dev/null || { echo "1..0 # SKIP there is no passt"; exit 4; }
 
-# passt wants to change its root, which cannot be done to the first one a kernel has.
 if [ -z "$NETWORK_INSIDE" ]; then
-	mkdir -p /tmp/root
 	export NETWORK_INSIDE=1
-	here=$(cd "$(dirname "$0")" && pwd)
-	exec unshare -m sh -c "mount --bind / /tmp/root && cd /tmp/root && for d in proc sys dev tmp; do
-		mount --rbind /\$d \$d; done && mount --move . / && exec chroot . $here/network.sh"
+	exec "$(dirname "$0")/passt_room.sh" ./network.sh
 fi
 
 tmp=$(mktemp -d)
@@ -52,19 +48,15 @@ chmod 666 /dev/net/tun
 "$(dirname "$0")/make_tap" tap0 1000
 ip addr add 10.9.0.1/24 dev tap0
 ip link set tap0 up
-# What passt looks at: an interface with an address and a way out.
-"$(dirname "$0")/make_tap" up0 0
-ip addr add 192.0.2.2/24 dev up0
-ip link set up0 up
-ip route add default via 192.0.2.1
 ip addr add 198.51.100.1/32 dev lo
-echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range
 
 # What is fetched, from a server that all addresses of the host lead to.
 mkdir "$tmp/www"
 dd if=/dev/urandom of="$tmp/www/data" bs=64k count=$((mib * 16)) 2>/dev/null
 sum=$(md5sum <"$tmp/www/data" | cut -d " " -f 1)
-printf '#!/bin/sh\nhead -c %s | md5sum\n' $((mib << 20)) >"$tmp/sum"
+# It says something at once: Debian 12's passt resets a connection whose server has been silent for
+# 24 seconds (running.rst), which 64 MiB may take here.
+printf '#!/bin/sh\necho ready\nhead -c %s | md5sum\n' $((mib << 20)) >"$tmp/sum"
 chmod 755 "$tmp/sum"
 httpd -f -p 8080 -h "$tmp/www" &
 server=$!
@@ -78,30 +70,26 @@ guest()
 	su -s /bin/sh runner -c "exec $files/start -m $((64 + 3 * mib)) $*" >"$tmp/out" 2>"$tmp/err" </dev/null
 }
 
-# The Guest's part: says "pings COUNT up to NUMBER", "down SUM", and "up SUM", the sum being what
-# port 5001 says to what it got.
+# The Guest's part: says "lost NUMBER..." of pings, "down SUM", and "up SUM", the sum being what port
+# 5001 says to what it got.
 exchange()
 {
 	echo "set -e
 		ip link set eth0 up
 		$1
-		# Each by its number: where an answer takes long, ping has sent one more.
-		ping -A -c $pings $2 | sed -n 's/.* seq=//p' | cut -d ' ' -f 1 >/tmp/pings
-		echo pings \$(sort -n /tmp/pings | uniq | wc -l) up to \$(tail -n 1 /tmp/pings)
+		# For the last one ping waits no more than a second: so some more, which may be lost.
+		ping -A -c $((pings + 20)) $2 | sed -n 's/.* seq=//p' |
+			awk '{ got[\$1 + 0] = 1 } END { for (i = 0; i < $pings; i++) if (!(i in got)) print i }' >/tmp/lost
+		echo lost \$(cat /tmp/lost)
 		wget -q -O /tmp/data http://$3:8080/data
 		echo down \$(md5sum </tmp/data)
-		# The other side closes first: what becomes of half a connection is no question here. passt
-		# gives a connection up when an emulated machine is too slow for it: then once more.
-		for try in 1 2 3; do
-			rm -f /tmp/up
-			mkfifo /tmp/up
-			nc $3 5001 </tmp/up >/tmp/sum &
-			exec 7>/tmp/up
-			cat /tmp/data >&7 && wait \$! && break
-			echo again >&2
-			exec 7>&-
-		done
-		echo up \$(cat /tmp/sum)"
+		# The other side closes first: what becomes of half a connection is no question here.
+		mkfifo /tmp/up
+		nc $3 5001 </tmp/up >/tmp/sum &
+		exec 7>/tmp/up
+		cat /tmp/data >&7
+		wait \$!
+		echo up \$(tail -n 1 /tmp/sum)"
 }
 
 echo "1..9"
@@ -113,7 +101,7 @@ through()
 	upload=$!
 	guest "$(exchange "$2" "$3" "$4")" -n "$5"
 	report "$1: a guest of an ordinary user"
-	grep -q "^pings $pings up to $((pings - 1))\$" "$tmp/out"
+	grep -q '^lost$' "$tmp/out"
 	report "$1: $pings pings, none lost"
 	grep -q "^down $sum -" "$tmp/out"
 	report "$1: $mib MiB to the guest"
