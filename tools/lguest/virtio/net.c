@@ -46,25 +46,29 @@ static void find_number(const struct chain *chain, uint8_t *at[2])
 
 /*
  * The frame that waits, into as many chains as it needs if the Guest can have it
- * in pieces, else into one: what does not fit there is lost. False if there are
- * too few chains now; then none is used.
+ * in pieces, else into one. A frame for which the first chain, or all that the
+ * ring can hold, is too small will never fit: it is lost. False if there are too
+ * few chains now; then none is used.
  */
 static bool deliver(struct net *n)
 {
-	bool pieces = virtio_agreed(&n->device, VIRTIO_NET_F_MRG_RXBUF);
 	struct queue *queue = &n->device.queue[RX];
+	unsigned int most = virtio_agreed(&n->device, VIRTIO_NET_F_MRG_RXBUF) ? queue->size : 1;
 	struct vring_used_elem used[QUEUE_MAX];
 	unsigned int count = 0, i;
 	uint8_t *number[2] = {};
 	size_t done = 0;
 
-	while (done < n->waiting && (!count || pieces)) {
+	while (done < n->waiting) {
 		struct vring_used_elem *piece = &used[count];
+		bool never = count == most;
 
-		if (count == QUEUE_MAX || !queue_pop(queue, &n->chain)) {
+		if (never || !queue_pop(queue, &n->chain)) {
 			while (count--)
 				queue_unpop(queue);
-			return false;
+			if (never)
+				n->waiting = 0;
+			return never;
 		}
 		if (!count) {
 			if (n->chain.writable_bytes < NET_HEADER) {
@@ -88,6 +92,18 @@ static bool deliver(struct net *n)
 	return true;
 }
 
+/* The backend's other side is gone: no carrier any more. */
+static void gone(struct net *n)
+{
+	static const uint8_t status[2];
+
+	if (n->gone)
+		return;
+	n->gone = true;
+	virtio_set_config(&n->device, offsetof(struct virtio_net_config, status), status,
+			  sizeof(status));
+}
+
 static void receive(struct net *n)
 {
 	unsigned int burst;
@@ -97,7 +113,7 @@ static void receive(struct net *n)
 		if (!n->waiting) {
 			got = n->backend->receive(n->backend, n->frame);
 			if (got < 0)
-				n->gone = true;
+				gone(n);
 			if (got <= 0)
 				break;
 			n->waiting = got;
@@ -131,7 +147,7 @@ static void transmit(struct net *n)
 			       n->backend->send(n->backend, n->chain.iov,
 						n->chain.readable);
 		if (sent < 0)
-			n->gone = true;
+			gone(n);
 		if (!sent) {
 			queue_unpop(queue);
 			n->blocked = true;

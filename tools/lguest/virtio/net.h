@@ -39,5 +39,7 @@ struct net_backend {
 /* NULL with a sentence. */
 struct net_backend *tap_open(const char *name, struct lguest_error *error);
 struct net_backend *passt_open(struct lguest_error *error);
+/* To a passt that is there already, by a stream socket, which becomes the backend's. */
+struct net_backend *passt_attach(int fd, struct lguest_error *error);
 
 #endif /* LGUEST_VIRTIO_NET_H */

@@ -154,29 +154,37 @@ static int spawn(int fd, struct lguest_error *error)
 	return 0;
 }
 
-struct net_backend *passt_open(struct lguest_error *error)
+struct net_backend *passt_attach(int fd, struct lguest_error *error)
 {
 	struct passt *p = calloc(1, sizeof(*p));
-	int fds[2];
 
-	if (!p || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
-		lguest_fail(error, "passt: %s", strerror(errno));
-		free(p);
+	if (!p) {
+		lguest_fail(error, "passt: %s", strerror(ENOMEM));
 		return NULL;
 	}
-	/* Its end is its to inherit, and to make blocking or not. */
-	fcntl(fds[1], F_SETFD, 0);
-	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	if (spawn(fds[1], error)) {
-		close(fds[0]);
-		close(fds[1]);
-		free(p);
-		return NULL;
-	}
-	close(fds[1]);
-	p->backend.fd = fds[0];
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	p->backend.fd = fd;
 	p->backend.send = passt_send;
 	p->backend.receive = passt_receive;
 	p->backend.unsent = passt_unsent;
 	return &p->backend;
+}
+
+struct net_backend *passt_open(struct lguest_error *error)
+{
+	struct net_backend *backend = NULL;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
+		lguest_fail(error, "passt: %s", strerror(errno));
+		return NULL;
+	}
+	/* Its end is its to inherit, and to make blocking or not. */
+	fcntl(fds[1], F_SETFD, 0);
+	if (!spawn(fds[1], error))
+		backend = passt_attach(fds[0], error);
+	close(fds[1]);
+	if (!backend)
+		close(fds[0]);
+	return backend;
 }

@@ -16,7 +16,6 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_console.h>
-#include <linux/virtio_net.h>
 #include <linux/virtio_pci.h>
 
 #include "pci.h"
@@ -24,7 +23,6 @@
 #include "terminal.h"
 #include "toy.h"
 #include "virtio/devices.h"
-#include "virtio/net.h"
 #include "virtio/transport.h"
 
 #include "../harness.h"
@@ -1052,192 +1050,6 @@ TEST_F(serial, receiver_loses_nothing)
 	}
 	EXPECT_EQ(sent, got);
 	EXPECT_EQ(1, inb(self, 2) & 0xf);
-}
-
-/* ---- The network card ---- */
-
-/* A backend of datagrams, so that each frame stays one. */
-struct fake_backend {
-	struct net_backend backend;
-	int other;
-	uint64_t agreed;
-	bool full;
-};
-
-static int fake_send(struct net_backend *b, struct iovec *iov, unsigned int count)
-{
-	struct fake_backend *f = (struct fake_backend *)b;
-
-	if (f->full)
-		return 0;
-	return writev(b->fd, iov, count) >= 0 || errno != EAGAIN;
-}
-
-static ssize_t fake_receive(struct net_backend *b, uint8_t *to)
-{
-	ssize_t got = recv(b->fd, to, NET_FRAME_MAX, MSG_DONTWAIT);
-
-	return got < 0 ? 0 : got;
-}
-
-static bool fake_unsent(struct net_backend *b)
-{
-	return ((struct fake_backend *)b)->full;
-}
-
-static void fake_agreed(struct net_backend *b, uint64_t features)
-{
-	((struct fake_backend *)b)->agreed = features;
-}
-
-FIXTURE(net) {
-	struct toy toy;
-	struct toy_device device;
-	struct toy_queue rx, tx;
-	struct fake_backend backend;
-	uint32_t gpa;
-};
-
-FIXTURE_VARIANT(net) {
-	uint64_t features;
-};
-
-FIXTURE_VARIANT_ADD(net, plain) { .features = 0 };
-FIXTURE_VARIANT_ADD(net, mergeable) { .features = 1ull << VIRTIO_NET_F_MRG_RXBUF | RING_FEATURES };
-
-FIXTURE_SETUP(net)
-{
-	static const uint8_t mac[6] = { 2, 3, 4, 5, 6, 7 };
-	int fds[2], size = 1 << 20;
-	struct lguest_error error;
-	struct virtio *virtio;
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds));
-	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	self->backend = (struct fake_backend){
-		.backend = { .fd = fds[0], .send = fake_send, .receive = fake_receive,
-			     .unsent = fake_unsent, .agreed = fake_agreed,
-			     .features = 1ull << VIRTIO_NET_F_CSUM },
-		.other = fds[1],
-	};
-	toy_start(&self->toy);
-	virtio = net_create(&self->backend.backend, mac, &error);
-	ASSERT_EQ(0, pci_init(&self->toy.bus, &error));
-	ASSERT_EQ(0, virtio_pci_add(&self->toy.bus, virtio, &self->toy.memory, LGUEST_SPACE_MEMORY,
-				    &error));
-	ASSERT_TRUE(toy_probe(&self->device, &self->toy, virtio, 1));
-	ASSERT_TRUE(toy_negotiate(&self->device, variant->features) & VIRTIO_CONFIG_S_FEATURES_OK);
-	toy_queue_init(&self->rx, &self->device, 0, 64);
-	toy_queue_init(&self->tx, &self->device, 1, 64);
-	toy_driver_ok(&self->device);
-	toy_work(&self->device);
-	self->gpa = toy_alloc(&self->toy, 1 << 20);
-}
-
-FIXTURE_TEARDOWN(net)
-{
-	toy_stop(&self->toy);
-}
-
-TEST_F(net, says_what_it_is)
-{
-	uint64_t offered = toy_offered(&self->device);
-	int i;
-
-	for (i = 0; i < 6; i++)
-		EXPECT_EQ(2 + i,
-			  toy_read(&self->toy, self->device.space, self->device.config + i, 1));
-	EXPECT_EQ(VIRTIO_NET_S_LINK_UP,
-		  toy_read(&self->toy, self->device.space, self->device.config + 6, 2));
-	EXPECT_TRUE(offered >> VIRTIO_NET_F_CSUM & 1);
-	EXPECT_FALSE(offered >> VIRTIO_NET_F_HOST_TSO4 & 1);
-	EXPECT_EQ(variant->features | 1ull << VIRTIO_F_VERSION_1, self->backend.agreed);
-}
-
-TEST_F(net, sends_and_waits_when_the_wire_is_full)
-{
-	struct toy_buffer parts[] = { { self->gpa, 12, false }, { self->gpa + 100, 60, false } };
-	uint8_t got[256];
-	int i;
-
-	memset(toy_at(&self->toy, self->gpa + 100), 0x77, 60);
-	self->backend.full = true;
-	toy_offer(&self->tx, parts, 2, false);
-	toy_offer(&self->tx, parts, 2, false);
-	toy_ring(&self->tx);
-	toy_work(&self->device);
-	EXPECT_EQ(-1, toy_used(&self->tx, NULL));
-	self->backend.full = false;
-	toy_work(&self->device);
-	for (i = 0; i < 2; i++) {
-		EXPECT_LE(0, toy_used(&self->tx, NULL));
-		EXPECT_EQ(72, recv(self->backend.other, got, sizeof(got), 0));
-		EXPECT_EQ(0x77, got[71]);
-	}
-	EXPECT_EQ(-1, recv(self->backend.other, got, sizeof(got), 0));
-}
-
-/* A frame larger than a buffer: in pieces if that was agreed on, else cut, never beyond it. */
-TEST_F(net, receives)
-{
-	bool pieces = variant->features;
-	uint8_t frame[5000], *at = toy_at(&self->toy, self->gpa);
-	uint32_t len, total = 0;
-	int i, count = 0;
-
-	for (i = 0; i < sizeof(frame); i++)
-		frame[i] = i < 12 ? 0 : i * 3;
-	/* No buffer yet: it waits, and is not lost. */
-	ASSERT_EQ(sizeof(frame), send(self->backend.other, frame, sizeof(frame), 0));
-	toy_work(&self->device);
-	EXPECT_EQ(-1, toy_used(&self->rx, NULL));
-
-	for (i = 0; i < 4; i++) {
-		/* The number of pieces stands across two buffers. */
-		struct toy_buffer parts[] = { { self->gpa + 1536 * i, 11, true },
-					      { self->gpa + 1536 * i + 11, 1525, true } };
-
-		toy_offer(&self->rx, parts, 2, false);
-	}
-	toy_ring(&self->rx);
-	toy_work(&self->device);
-	while (toy_used(&self->rx, &len) >= 0) {
-		count++;
-		total += len;
-	}
-	EXPECT_EQ(pieces ? 4 : 1, count);
-	EXPECT_EQ(pieces ? sizeof(frame) : 1536, total);
-	EXPECT_EQ(count, at[10] | at[11] << 8);
-	for (i = 12; i < total; i++)
-		ASSERT_EQ(frame[i], at[i]);
-}
-
-TEST_F(net, hostile_frames)
-{
-	struct toy_buffer shorter = { self->gpa, 11, false }, both[] = { { self->gpa, 20, false },
-								       { self->gpa, 20, true } };
-	struct toy_buffer tiny = { self->gpa, 11, true };
-	uint8_t frame[100] = {};
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		toy_negotiate(&self->device, variant->features);
-		toy_queue_init(&self->rx, &self->device, 0, 8);
-		toy_queue_init(&self->tx, &self->device, 1, 8);
-		toy_driver_ok(&self->device);
-		if (i == 0)
-			toy_offer(&self->tx, &shorter, 1, false);
-		else if (i == 1)
-			toy_offer(&self->tx, both, 2, false);
-		else
-			toy_offer(&self->rx, &tiny, 1, false);
-		send(self->backend.other, frame, sizeof(frame), 0);
-		toy_ring(&self->tx);
-		toy_work(&self->device);
-		EXPECT_TRUE(toy_common(&self->device, VIRTIO_PCI_COMMON_STATUS, 1) &
-			    VIRTIO_CONFIG_S_NEEDS_RESET) TH_LOG("%d", i);
-	}
 }
 
 TEST_HARNESS_MAIN
