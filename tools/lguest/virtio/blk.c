@@ -131,6 +131,14 @@ static int clear(struct blk *b, bool discard, uint64_t sector, uint32_t sectors,
 	return discard ? 0 : write_zeroes(b->device.fd, at, length);
 }
 
+/* A driver that did not agree on FLUSH counts on what it wrote being safe at once. */
+static uint8_t settle(struct blk *b, uint8_t status)
+{
+	if (status != VIRTIO_BLK_S_OK || virtio_agreed(&b->device, VIRTIO_BLK_F_FLUSH))
+		return status;
+	return fdatasync(b->device.fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+}
+
 /* The ranges of a DISCARD or WRITE_ZEROES. */
 static uint8_t clear_ranges(struct blk *b, bool discard)
 {
@@ -190,13 +198,13 @@ static uint8_t serve(struct blk *b, size_t *written)
 	case VIRTIO_BLK_T_IN:
 		return read_write(b, false, header.sector, written);
 	case VIRTIO_BLK_T_OUT:
-		return read_write(b, true, header.sector, written);
+		return settle(b, read_write(b, true, header.sector, written));
 	case VIRTIO_BLK_T_FLUSH:
 		return fdatasync(b->device.fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_DISCARD:
 		return clear_ranges(b, true);
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		return clear_ranges(b, false);
+		return settle(b, clear_ranges(b, false));
 	case VIRTIO_BLK_T_GET_ID:
 		*written = chain_write(&b->chain, 0, b->serial,
 				       min(sizeof(b->serial), b->chain.writable_bytes - 1));

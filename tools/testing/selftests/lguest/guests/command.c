@@ -154,6 +154,8 @@ static void find(struct device *d, u16 id)
 	guest_handle(LGUEST_FIRST_IRQ_VECTOR + d->line, interrupt);
 	reg_write(d, common_cfg + VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	reg_write(d, common_cfg + VIRTIO_PCI_COMMON_STATUS, 1, 3);
+	if (id == VIRTIO_ID_BLOCK)
+		reg_write(d, common_cfg + VIRTIO_PCI_COMMON_GF, 4, 1u << VIRTIO_BLK_F_FLUSH);
 	reg_write(d, common_cfg + VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
 	reg_write(d, common_cfg + VIRTIO_PCI_COMMON_GF, 4, 1u << (VIRTIO_F_VERSION_1 - 32));
 	reg_write(d, common_cfg + VIRTIO_PCI_COMMON_STATUS, 1, 11);

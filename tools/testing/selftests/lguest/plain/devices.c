@@ -771,6 +771,40 @@ TEST_F(disk, odd_requests)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, request(self, VIRTIO_BLK_T_IN, 0, NULL, 0, &len));
 }
 
+/* How often the disk asked for what was written to be safe. */
+static unsigned int synced;
+
+int fdatasync(int fd)
+{
+	synced++;
+	return fsync(fd);
+}
+
+/* Who agreed on FLUSH says when; who did not counts on each write. */
+TEST_F(disk, is_safe_when_it_has_to_be)
+{
+	struct virtio_blk_discard_write_zeroes *range = toy_at(&self->toy, self->data);
+	struct toy_buffer data = { self->data, 512, false };
+	struct toy_buffer one = { self->data, sizeof(*range), false };
+	uint64_t all = toy_offered(&self->device);
+	unsigned int each = variant->readonly ? 0 : 1, i;
+	uint32_t len;
+
+	*range = (struct virtio_blk_discard_write_zeroes){ .sector = 16, .num_sectors = 8 };
+	for (i = 0; i < 2; i++) {
+		toy_negotiate(&self->device, i ? all & ~(1ull << VIRTIO_BLK_F_FLUSH) : all);
+		toy_queue_init(&self->queue, &self->device, 0, 64);
+		toy_driver_ok(&self->device);
+		synced = 0;
+		request(self, VIRTIO_BLK_T_OUT, 2, &data, 1, &len);
+		EXPECT_EQ(i * each, synced);
+		request(self, VIRTIO_BLK_T_WRITE_ZEROES, 0, &one, 1, &len);
+		EXPECT_EQ(2 * i * each, synced);
+		EXPECT_EQ(VIRTIO_BLK_S_OK, request(self, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, &len));
+		EXPECT_EQ(2 * i * each + 1, synced);
+	}
+}
+
 /* Without a header, without a status: there is no way to answer. */
 TEST_F(disk, requests_without_a_frame)
 {
