@@ -61,12 +61,9 @@ static int open_failed(int err, struct lguest_error *error)
 	return STATUS_FAILED;
 }
 
-int machine_create(struct machine *machine, uint64_t memory, const struct kernel_files *files,
-		   bool progress, struct lguest_error *error)
+int machine_load(struct machine *machine, uint64_t memory, const struct kernel_files *files,
+		 bool progress, struct lguest_error *error)
 {
-	struct kernel_start start;
-	int err;
-
 	memset(machine, 0, sizeof(*machine));
 	if (memory < MEMORY_MIN || memory > MEMORY_MAX) {
 		lguest_fail(error, "%llu MiB of memory; %llu to %llu are possible",
@@ -75,16 +72,22 @@ int machine_create(struct machine *machine, uint64_t memory, const struct kernel
 	}
 	if (lguest_memory_map(&machine->memory, memory, LGUEST_MEMORY_ANONYMOUS, error))
 		return STATUS_FAILED;
-	/* The files first: what is wrong with them needs no Host to be told. */
-	if (kernel_load(files, &machine->memory, progress, &start, error))
+	if (kernel_load(files, &machine->memory, progress, &machine->start, error))
 		return STATUS_USAGE;
+	return STATUS_OK;
+}
+
+int machine_create(struct machine *machine, struct lguest_error *error)
+{
+	int err;
 
 	resume = eventfd(0, EFD_CLOEXEC);
 	machine->bus.guest = lguest_open();
 	if (machine->bus.guest < 0)
 		return open_failed(machine->bus.guest, error);
 	err = lguest_initialize(machine->bus.guest, machine->memory.base,
-				machine->memory.size / LGUEST_PAGE_SIZE, start.pgdir, start.entry);
+				machine->memory.size / LGUEST_PAGE_SIZE, machine->start.pgdir,
+				machine->start.entry);
 	if (!err)
 		err = lguest_set_reg(machine->bus.guest, LGUEST_REG_SI, LGUEST_BOOT_PARAMS);
 	if (err) {

@@ -22,16 +22,20 @@ enum machine_end {
 struct machine {
 	struct lguest_memory memory;
 	struct bus bus;
+	struct kernel_start start;
 	struct lguest_exit exit; /* the last one */
 };
 
 /*
- * Memory, kernel and INITIALIZE: all before the first instruction but devices.
- * Returns STATUS_OK, or another enum status with a sentence.
+ * Memory, and what is in it at the start: files are read, and nothing else is
+ * done. Returns STATUS_OK, or another enum status with a sentence.
  */
-int machine_create(struct machine *machine, uint64_t memory,
-		   const struct kernel_files *files, bool progress,
-		   struct lguest_error *error);
+int machine_load(struct machine *machine, uint64_t memory,
+		 const struct kernel_files *files, bool progress,
+		 struct lguest_error *error);
+
+/* The Guest at the Host, which has not run yet. Returns the same. */
+int machine_create(struct machine *machine, struct lguest_error *error);
 
 /* Runs it to its end; END_CRASHED and END_FAILED have a sentence. */
 enum machine_end machine_run(struct machine *machine,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The words behind `lguest run`: see options.h. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -97,20 +98,23 @@ static uint64_t parse_size(const char *text)
 	return number << shift;
 }
 
-static void add_params(struct options *options, const char *more)
+/* All of it, however long: what the kernel takes is not known here. */
+static int add_params(struct options *options, const char *more)
 {
-	size_t used = strlen(options->cmdline);
+	const char *before = options->files.cmdline;
+	char *both;
 
-	snprintf(options->cmdline + used, sizeof(options->cmdline) - used, "%s%s", used ? " " : "",
-		 more);
+	if (asprintf(&both, "%s%s%s", before, *before ? " " : "", more) < 0)
+		return verb_fail(STATUS_FAILED, "%s", strerror(ENOMEM));
+	options->files.cmdline = both;
+	return STATUS_OK;
 }
 
 int options_parse(int argc, char **argv, struct options *options)
 {
 	int c;
 
-	*options = (struct options){ .memory = MEMORY_DEFAULT };
-	options->files.cmdline = options->cmdline;
+	*options = (struct options){ .memory = MEMORY_DEFAULT, .files.cmdline = "" };
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":k:i:p:m:d:n:", long_options, NULL)) != -1) {
 		switch (c) {
@@ -121,7 +125,8 @@ int options_parse(int argc, char **argv, struct options *options)
 			options->files.initrd = optarg;
 			break;
 		case 'p':
-			add_params(options, optarg);
+			if (add_params(options, optarg))
+				return STATUS_FAILED;
 			break;
 		case 'm':
 			options->memory = parse_size(optarg);
@@ -146,7 +151,7 @@ int options_parse(int argc, char **argv, struct options *options)
 			if (options->networks == DEVICES_MAX)
 				return verb_misused("too many network cards; %u are possible",
 						    DEVICES_MAX);
-			if (strcmp(optarg, "passt") && strncmp(optarg, "tap=", 4))
+			if (strcmp(optarg, "passt") && (strncmp(optarg, "tap=", 4) || !optarg[4]))
 				return verb_misused(
 					"'%s' is no network; tap=NAME, passt and none are", optarg);
 			options->network[options->networks++] = optarg;

@@ -16,7 +16,6 @@
 
 struct options {
 	struct kernel_files files;
-	char cmdline[LGUEST_CMDLINE_MAX + 1]; /* too long by one at most */
 	uint64_t memory; /* bytes */
 	const char *disk[DEVICES_MAX]; /* as they were given */
 	unsigned int disks;

@@ -2,7 +2,7 @@
 /*
  * lguest run: start a Guest. The verb, and the second of its two processes (keeper.h has the
  * first): it holds the Guest, and there is a new one after each restart. Nothing but the order of
- * things lives here: devices, machine, sandbox, run.
+ * things lives here: files, devices, machine, sandbox, run.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -59,9 +59,12 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	int status;
 
 	catch_signals(mask);
-	if (hardware_create(&hardware, options, &error))
-		return verb_fail(STATUS_USAGE, "%s", error.text);
-	status = machine_create(&machine, options->memory, &options->files, progress, &error);
+	/* What is wrong with files needs no Host to be told, and leaves nothing behind. */
+	status = machine_load(&machine, options->memory, &options->files, progress, &error);
+	if (!status && hardware_create(&hardware, options, &error))
+		status = STATUS_USAGE;
+	if (!status)
+		status = machine_create(&machine, &error);
 	if (status)
 		return verb_fail(status, "%s", error.text);
 	/* For `lguest list` and the like: an older module does without. */

@@ -67,11 +67,14 @@ run 0 -p "notify flood" && [ "$(head -c 12 "$tmp/out")" = "early words" ] &&
 	[ "$(tail -c 20000 "$tmp/out" | md5sum)" = "$(yes 0123456789abcdef | tr -d '\n' | head -c 20000 | md5sum)" ]
 report "early words, and 20,000 bytes over the serial port"
 
-run 2 -k "$tmp/none" && says "$tmp/none: No such file"; report "no kernel: 2"
+run 2 -k "$tmp/none" --console "$tmp/console" && says "$tmp/none: No such file" && [ ! -e "$tmp/console" ]
+report "no kernel: 2, and nothing else happens"
 run 2 -k /bin/busybox && says "a 64-bit kernel"; report "64-bit kernel: 2"
 run 2 -i /bin/busybox -m 1 && says "an initrd of .* does not fit"; report "too little memory: 2"
 run 2 -d "$tmp/none" && says "$tmp/none: No such file"; report "no disk: 2"
-run 2 --frob && says "no such option" && run 2 extra && says "without an option"; report "odd arguments: 2"
+run 2 --frob && says "no such option" && run 2 extra && says "without an option" &&
+	run 2 -p "$(printf %3000d 0)" && says "a command line of 3000 bytes; this kernel takes 2047"
+report "odd arguments: 2"
 (chmod 600 /dev/lguest; exec su nobody -s /bin/sh -c "lguest run -m 16 -k $guest") >"$tmp/out" 2>"$tmp/err"
 [ $? = 3 ] && says "join the group lguest"; report "no rights: 3, and what to do"
 
