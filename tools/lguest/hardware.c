@@ -9,7 +9,6 @@
 #include "hardware.h"
 #include "pci.h"
 #include "serial.h"
-#include "terminal.h"
 #include "virtio/devices.h"
 #include "virtio/net.h"
 #include "virtio/transport.h"
@@ -84,5 +83,5 @@ int hardware_connect(struct hardware *hardware, const struct options *options,
 		if (virtio_pci_add(&machine->bus, hardware->device[i], &machine->memory,
 				   options->bar, error))
 			return -1;
-	return terminal_start(machine_stop, error);
+	return 0;
 }

@@ -53,6 +53,15 @@ static void obey(struct keeper *k)
 	done(client);
 }
 
+/* As every program on a terminal: gives it back and stops; once continued, the second takes it. */
+static void suspend(struct keeper *k)
+{
+	kill(k->second, SIGSTOP);
+	terminal_restore();
+	raise(SIGSTOP);
+	kill(k->second, SIGCONT);
+}
+
 /* True when the second process has ended, with its wait status. */
 static bool handle_signal(struct keeper *k, int *status)
 {
@@ -62,7 +71,10 @@ static bool handle_signal(struct keeper *k, int *status)
 		return false;
 	if (info.ssi_signo == SIGCHLD)
 		return waitpid(k->second, status, WNOHANG) == k->second;
-	kill(k->second, info.ssi_signo);
+	if (info.ssi_signo == SIGTSTP)
+		suspend(k);
+	else
+		kill(k->second, info.ssi_signo);
 	return false;
 }
 
@@ -127,6 +139,8 @@ int keeper_run(const struct options *options, keeper_hold *hold)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGQUIT);
+	sigaddset(&signals, SIGTSTP);
 	sigprocmask(SIG_BLOCK, &signals, &k.before);
 	k.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 

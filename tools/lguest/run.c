@@ -4,8 +4,10 @@
  * first): it holds the Guest, and there is a new one after each restart. Nothing but the order of
  * things lives here: files, devices, machine, sandbox, run.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "hardware.h"
 #include "keeper.h"
@@ -17,9 +19,23 @@
 #include "verb.h"
 #include "virtio/devices.h"
 
+static pthread_t vcpu;
+
+/* Always in the vCPU's thread: all others have their signals blocked. */
 static void stop_handler(int signal)
 {
 	machine_stop();
+	/* It would go on when somebody reads what it writes, which may be never. */
+	if (terminal_stuck()) {
+		terminal_restore();
+		_exit(STATUS_OK);
+	}
+}
+
+/* ^A x, in the terminal's thread. */
+static void leave(void)
+{
+	pthread_kill(vcpu, SIGTERM);
 }
 
 static void pause_handler(int signal)
@@ -32,11 +48,17 @@ static void resize_handler(int signal)
 	console_resized();
 }
 
+static void continue_handler(int signal)
+{
+	terminal_continued();
+}
+
 static void catch_signals(const sigset_t *mask)
 {
 	struct sigaction stop = { .sa_handler = stop_handler };
 	struct sigaction pause = { .sa_handler = pause_handler };
 	struct sigaction resized = { .sa_handler = resize_handler, .sa_flags = SA_RESTART };
+	struct sigaction continued = { .sa_handler = continue_handler, .sa_flags = SA_RESTART };
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	size_t i;
 
@@ -45,6 +67,9 @@ static void catch_signals(const sigset_t *mask)
 	sigaction(SIGNAL_PAUSE, &pause, NULL);
 	sigaction(SIGNAL_RESUME, &pause, NULL);
 	sigaction(SIGWINCH, &resized, NULL);
+	sigaction(SIGCONT, &continued, NULL);
+	/* The first process stops both. */
+	signal(SIGTSTP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 }
@@ -58,6 +83,7 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	enum machine_end end;
 	int status;
 
+	vcpu = pthread_self();
 	catch_signals(mask);
 	/* What is wrong with files needs no Host to be told, and leaves nothing behind. */
 	status = machine_load(&machine, options->memory, &options->files, progress, &error);
@@ -72,6 +98,7 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	/* Rights are a thread's: they go before there are others. The filter is for all of them. */
 	if ((!options->no_sandbox && sandbox_drop_rights(&error)) ||
 	    hardware_connect(&hardware, options, &machine, &error) ||
+	    terminal_start(leave, &error) ||
 	    (!options->no_sandbox && sandbox_enter(&error)))
 		return verb_fail(STATUS_FAILED, "%s", error.text);
 

@@ -101,13 +101,10 @@ static uint8_t receiver_buffer(struct serial *s)
 	return byte;
 }
 
-static void transmit(struct serial *s, uint8_t byte)
+/* True if a byte that is written now leaves the port. */
+static bool sends(const struct serial *s, unsigned int reg)
 {
-	if (s->mcr & MCR_LOOP)
-		receive(s, byte);
-	else
-		terminal_write(&byte, 1);
-	s->thr_empty = true;
+	return reg == RBR_THR && !(s->lcr & LCR_DLAB) && !(s->mcr & MCR_LOOP);
 }
 
 /* In loopback mode the modem's lines show what the Guest puts out. */
@@ -164,7 +161,9 @@ static bool write_register(struct serial *s, unsigned int reg, uint8_t value)
 			s->dll = value;
 			return false;
 		}
-		transmit(s, value);
+		if (!sends(s, reg))
+			receive(s, value);
+		s->thr_empty = true;
 		return true;
 	case IER:
 		if (s->lcr & LCR_DLAB) {
@@ -212,10 +211,16 @@ static void serial_write(void *owner, uint32_t offset, unsigned int size,
 			 uint32_t value)
 {
 	struct serial *s = owner;
+	uint8_t byte = value;
+	bool out;
 
 	pthread_mutex_lock(&s->lock);
+	out = sends(s, offset);
 	update_line(s, write_register(s, offset, value));
 	pthread_mutex_unlock(&s->lock);
+	/* Where the terminal takes nothing, this waits; nobody who types is to wait with it. */
+	if (out)
+		terminal_write(&byte, 1);
 }
 
 /* The Guest listens if it has the port open for reading. */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,6 +19,7 @@
 
 static struct termios original;
 static bool is_terminal;
+static atomic_bool is_raw;
 
 /* Set up before the thread starts, and not changed after. */
 static struct terminal_input *inputs;
@@ -25,6 +28,8 @@ static int wake = -1; /* eventfd */
 
 /* Keeps what different devices write from mixing within one call. */
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+/* This thread writes, or waits for one that does. */
+static __thread volatile sig_atomic_t writing;
 
 void terminal_remember(void)
 {
@@ -38,18 +43,37 @@ void terminal_raw(void)
 	if (!is_terminal)
 		return;
 	cfmakeraw(&raw);
+	is_raw = true;
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
 void terminal_restore(void)
 {
+	is_raw = false;
 	if (is_terminal)
 		tcsetattr(STDIN_FILENO, TCSANOW, &original);
 }
 
+void terminal_continued(void)
+{
+	if (is_raw)
+		terminal_raw();
+}
+
 void terminal_write(const void *bytes, size_t count)
 {
+	writing = true;
+	pthread_mutex_lock(&output);
 	terminal_write_to(STDOUT_FILENO, bytes, count);
+	pthread_mutex_unlock(&output);
+	writing = false;
+}
+
+bool terminal_stuck(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return writing && !poll(&out, 1, 0);
 }
 
 void terminal_write_to(int fd, const void *bytes, size_t count)
@@ -57,7 +81,6 @@ void terminal_write_to(int fd, const void *bytes, size_t count)
 	struct pollfd out = { .fd = fd, .events = POLLOUT };
 	const char *next = bytes;
 
-	pthread_mutex_lock(&output);
 	while (count) {
 		ssize_t done = write(fd, next, count);
 
@@ -70,7 +93,6 @@ void terminal_write_to(int fd, const void *bytes, size_t count)
 			break;
 		}
 	}
-	pthread_mutex_unlock(&output);
 }
 
 void terminal_add_input(struct terminal_input *input)

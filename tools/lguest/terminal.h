@@ -7,6 +7,7 @@
 #ifndef LGUEST_TERMINAL_H
 #define LGUEST_TERMINAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,13 +28,20 @@ void terminal_remember(void);
 void terminal_raw(void);
 /* Makes it what it was; any number of times, by any process that inherited it. */
 void terminal_restore(void);
+/* After SIGCONT, for whoever called terminal_raw(): somebody else had it. From a signal handler. */
+void terminal_continued(void);
 
 /*
  * All of it reaches standard output before this returns, unless that is gone.
  * Any thread.
  */
 void terminal_write(const void *bytes, size_t count);
-/* The same for another file. */
+/*
+ * True if the thread that asks waits in there for a reader who does not read. For a signal handler:
+ * there is no other way out.
+ */
+bool terminal_stuck(void);
+/* The same for another file, of which there is one writer. */
 void terminal_write_to(int fd, const void *bytes, size_t count);
 
 /* Before terminal_start(). Input goes to the first one that listens. */

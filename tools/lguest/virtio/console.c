@@ -23,27 +23,35 @@ static struct console {
 	struct virtio device;
 	int output;			/* of a further console; the terminal has its own way */
 	struct terminal_input input;
-	/* device.lock: what was typed, the oldest first. */
+	/*
+	 * What was typed, the oldest first, and its lock: device.lock is held while output waits
+	 * for a terminal that takes nothing, and ^A x is to be seen then.
+	 */
+	pthread_mutex_t typing;
 	uint8_t typed[1024];
 	unsigned int count;
 	atomic_bool resized;
-} console;
+} console = { .typing = PTHREAD_MUTEX_INITIALIZER };
 
 static void receive(struct console *c)
 {
 	struct queue *queue = &c->device.queue[RX];
 	struct chain chain;
-	bool was_full = c->count == sizeof(c->typed);
+	bool was_full;
 	size_t n;
 
+	pthread_mutex_lock(&c->typing);
+	was_full = c->count == sizeof(c->typed);
 	while (c->count && queue_pop(queue, &chain)) {
 		n = chain_write(&chain, 0, c->typed, c->count);
 		c->count -= n;
 		memmove(c->typed, c->typed + n, c->count);
 		queue_push(queue, chain.head, n);
 	}
+	was_full = was_full && c->count < sizeof(c->typed);
+	pthread_mutex_unlock(&c->typing);
 	virtio_pushed(&c->device, RX);
-	if (was_full && c->count < sizeof(c->typed))
+	if (was_full)
 		terminal_room();
 }
 
@@ -126,9 +134,11 @@ static int room(void *owner)
 	struct console *c = owner;
 	int free;
 
-	pthread_mutex_lock(&c->device.lock);
-	free = c->device.running ? (int)(sizeof(c->typed) - c->count) : -1;
-	pthread_mutex_unlock(&c->device.lock);
+	if (!c->device.running)
+		return -1;
+	pthread_mutex_lock(&c->typing);
+	free = sizeof(c->typed) - c->count;
+	pthread_mutex_unlock(&c->typing);
 	return free;
 }
 
@@ -136,11 +146,11 @@ static void take(void *owner, const uint8_t *bytes, size_t count)
 {
 	struct console *c = owner;
 
-	pthread_mutex_lock(&c->device.lock);
+	pthread_mutex_lock(&c->typing);
 	count = min(count, sizeof(c->typed) - c->count);
 	memcpy(c->typed + c->count, bytes, count);
 	c->count += count;
-	pthread_mutex_unlock(&c->device.lock);
+	pthread_mutex_unlock(&c->typing);
 	virtio_kick(&c->device, RX);
 }
 
@@ -182,6 +192,7 @@ struct virtio *console_create_file(const char *name, struct lguest_error *error)
 		free(c);
 		return NULL;
 	}
+	pthread_mutex_init(&c->typing, NULL);
 	c->device.kind = &kind;
 	c->device.fd = -1;
 	c->device.features = 1ull << VIRTIO_CONSOLE_F_EMERG_WRITE;

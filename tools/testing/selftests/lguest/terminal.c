@@ -116,6 +116,29 @@ TEST_F(terminal, leaving_a_guest_that_does_not_listen)
 	EXPECT_TRUE(as_before(self));
 }
 
+/* Nobody reads what it writes, so that it and the launcher wait; ^A x is seen all the same. */
+TEST_F(terminal, leaving_a_guest_that_nobody_listens_to)
+{
+	static const char *const words[] = { "ready flood flood flood flood flood flood flood flood spin",
+					     "ready duplex" };
+	struct pollfd output = { .fd = self->slave, .events = POLLOUT };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		command_start(&self->command, self->slave, words[i], NULL);
+		until(self, "ready");
+		while (poll(&output, 1, 0))
+			usleep(10000);
+		usleep(200000);
+		type(self, "\001x");
+		EXPECT_EQ(0, command_end(&self->command)) TH_LOG("%s", command_complaint(&self->command));
+		EXPECT_TRUE(as_before(self));
+		/* For the next one. */
+		tcflush(self->slave, TCIOFLUSH);
+		tcflush(self->master, TCIOFLUSH);
+	}
+}
+
 static void run_until_raw(FIXTURE_DATA(terminal) *self, const char *words)
 {
 	command_start(&self->command, self->slave, words, "--name", "on-a-terminal", NULL);
@@ -167,6 +190,7 @@ TEST_F(terminal, is_restored_after_every_signal)
 	ends_by_signal(self, false, SIGTERM, 0);
 	ends_by_signal(self, false, SIGINT, 0);
 	ends_by_signal(self, false, SIGHUP, 0);
+	ends_by_signal(self, false, SIGQUIT, 0);
 	ends_by_signal(self, true, SIGTERM, 0);
 	ends_by_signal(self, true, SIGQUIT, 0);
 	ends_by_signal(self, true, SIGKILL, 3);
@@ -179,6 +203,36 @@ TEST_F(terminal, is_restored_after_stop)
 	run_until_raw(self, "ready spin");
 	EXPECT_EQ(0, system("lguest pause on-a-terminal && lguest stop on-a-terminal"));
 	EXPECT_EQ(0, command_end(&self->command));
+	EXPECT_TRUE(as_before(self));
+}
+
+/* Stopped, it has given the terminal back; continued, it takes it again. */
+TEST_F(terminal, is_lent_while_the_guest_is_stopped)
+{
+	char path[64], state = 0;
+	int i, status;
+	FILE *stat;
+
+	run_until_raw(self, "ready wait");
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, kill(self->command.pid, SIGTSTP));
+		ASSERT_EQ(self->command.pid, waitpid(self->command.pid, &status, WUNTRACED));
+		ASSERT_TRUE(WIFSTOPPED(status));
+		EXPECT_TRUE(as_before(self));
+		snprintf(path, sizeof(path), "/proc/%d/stat", command_second(&self->command));
+		/* It is told first, and stops where it is. */
+		do {
+			stat = fopen(path, "r");
+			ASSERT_NE(NULL, stat);
+			ASSERT_EQ(1, fscanf(stat, "%*d (%*[^)]) %c", &state));
+			fclose(stat);
+		} while (state != 'T');
+		ASSERT_EQ(0, kill(self->command.pid, SIGCONT));
+		while (!raw(self))
+			usleep(10000);
+	}
+	type(self, "!");
+	EXPECT_EQ(0, command_end(&self->command)) TH_LOG("%s", command_complaint(&self->command));
 	EXPECT_TRUE(as_before(self));
 }
 
