@@ -3,9 +3,11 @@
  * The `lguest` command: finds the verb and hands over to it. Only what all verbs
  * share lives here: help, and the form of a complaint.
  */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util.h"
 #include "verb.h"
@@ -94,11 +96,23 @@ const struct verb verb_help = {
 	.run = help,
 };
 
+/* One that is closed would be the next file's number, and that file taken for a terminal. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 	int i;
 
+	open_standard_files();
 	if (!name) {
 		list_verbs(stderr);
 		return STATUS_USAGE;

@@ -58,7 +58,7 @@ disk()
 }
 
 echo "TAP version 13"
-echo "1..22"
+echo "1..23"
 
 run 0; report "powers off: 0"
 run 1 -p crash && says "the guest crashed: on purpose"; report "crash: 1, with its words"
@@ -66,6 +66,11 @@ run 1 -p die && says "the guest was ended: "; report "breaks a rule: 1, with the
 run 0 -p "notify flood" && [ "$(head -c 12 "$tmp/out")" = "early words" ] &&
 	[ "$(tail -c 20000 "$tmp/out" | md5sum)" = "$(yes 0123456789abcdef | tr -d '\n' | head -c 20000 | md5sum)" ]
 report "early words, and 20,000 bytes over the serial port"
+
+disk
+cp "$tmp/disk" "$tmp/other"
+lguest run -m 16 -k "$guest" -d "$tmp/disk" -d "$tmp/other" -p flood <&- >&- 2>&- && cmp "$tmp/disk" "$tmp/other"
+report "standard files are closed: what it says goes nowhere"
 
 run 2 -k "$tmp/none" --console "$tmp/console" && says "$tmp/none: No such file" && [ ! -e "$tmp/console" ]
 report "no kernel: 2, and nothing else happens"
