@@ -33,7 +33,7 @@
  * inside memory. The calling task becomes the one that runs vCPU 0.
  *
  * EBUSY: initialised already. EINVAL: out of range, not aligned, region beyond the address space.
- * EFAULT: the region is not mapped, or its first page or the boot page directory cannot be read and
+ * EFAULT: a part of the region is not mapped or not for writing, or its first page cannot be read and
  * written. ENOMEM. EINTR: a signal came.
  */
 #define LHREQ_INITIALIZE	0
@@ -49,8 +49,8 @@
  */
 #define LHREQ_GETREG		5
 /*
- * register, value. Only by the vCPU's task (EPERM). What no Guest may have (flags, selectors) is
- * EINVAL.
+ * register, value. Only by the vCPU's task (EPERM). What no Guest may have (flags; more than the
+ * register's bits) is EINVAL.
  */
 #define LHREQ_SETREG		6
 /*
