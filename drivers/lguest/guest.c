@@ -102,7 +102,7 @@ void lg_guest_destroy(struct lguest *lg)
 		trace_lguest_destroy(lg);
 		lg_look_hide(lg);
 		lg_timer_destroy(cpu);
-		/* Whoever finds the Guest by its shadow may look at the others, until it is gone. */
+		/* Who finds the Guest by its shadow may look at the rest until it is gone. */
 		lg_shadow_destroy(lg);
 		lg_world_destroy(cpu);
 		lg_mem_destroy(lg);

@@ -43,7 +43,7 @@ int lg_host_check(void)
 		why = "FRED is on: it delivers no event through an IDT (boot with fred=off)";
 	else if (cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) ||
 		 boot_cpu_has(X86_FEATURE_TDX_GUEST))
-		why = "it is a confidential machine, whose exceptions of its own (#VC, #VE) a guest would get";
+		why = "exceptions of confidential machines (#VC, #VE) would come to the guest";
 	else if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		why = "the CPU has no XSAVE";
 	else

@@ -187,7 +187,7 @@ static void fpu_in(struct xregs_state *area)
 {
 	/*
 	 * Some processors leave the addresses of the last x87 instruction and operand as they are
-	 * where the state has no exception: then they are somebody else's (AMD APM vol. 5, FXRSTOR).
+	 * where the state has no exception: somebody else's (AMD APM vol. 5, FXRSTOR).
 	 */
 	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
 		asm volatile("fnclex; emms; fildl %0" : : "m"(area->i387.mxcsr));

@@ -200,7 +200,7 @@ TEST_F(file, exits_into_guest_memory)
 
 	vm->mailbox->in[WORK_MODE] = WORK_SYNC;
 	vm_sync(vm, 0);
-	/* Somewhere in its memory; then in its page directory and over its text, which it bears or not. */
+	/* Somewhere in its memory; then in its page directory, which it bears or not. */
 	ASSERT_LT(0, pread(vm->fd, vm->memory.base + 0x800000, PAGE, 0));
 	EXPECT_EQ(LGUEST_EXIT_NOTIFY, *(uint32_t *)(vm->memory.base + 0x800000));
 	words[2] = (unsigned long)vm->memory.base + 0x800000;

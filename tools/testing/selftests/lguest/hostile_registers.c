@@ -31,7 +31,8 @@ static void start(struct vm *vm)
  * True if the Guest is there still and as good as before. Its own handler may have something to
  * say of a trap, which is no failure here.
  */
-static bool bears(struct __test_metadata *_metadata, struct vm *vm, const char *what, uint32_t value)
+static bool bears(struct __test_metadata *_metadata, struct vm *vm, const char *what,
+		  uint32_t value)
 {
 	int came;
 
@@ -46,7 +47,7 @@ static bool bears(struct __test_metadata *_metadata, struct vm *vm, const char *
 	return came == LGUEST_EXIT_NOTIFY && vm->mailbox->op == MAILBOX_SYNC;
 }
 
-/* Null, the Guest's own, LDT, the host's code, data, TSS and LDT, ours at the top, the last ones. */
+/* Null, the Guest's own, the host's code, data, TSS and LDT, ours at the top, the last ones. */
 static const uint16_t selectors[] = {
 	0, 1, 2, 3, 4, 7, 8, 0x10, 0x13, 0x18, 0x1b, 0x23, 0x2b, 0x33, 0x38, 0x40, 0x43, 0x48, 0x60,
 	0x61, 0x63, 0x64, 0x68, 0x69, 0x6b, 0x6f, 0x70, 0x73, 0x78, 0x7b, 0x80, 0xd8, 0xf8,
@@ -142,8 +143,8 @@ TEST_F(registers, flags)
 
 /* Where code or stack may not be, wraps, or is not there. */
 static const uint32_t addresses[] = {
-	0, 1, 3, 0xfff, 0x1000, 0x7fffffff, 0x80000000, 0xbfffffff, 0xc0000000, 0xc0fffffe, 0xc1000000,
-	0xfee00000, 0xfffff000, 0xfffffffe, 0xffffffff,
+	0, 1, 3, 0xfff, 0x1000, 0x7fffffff, 0x80000000, 0xbfffffff, 0xc0000000, 0xc0fffffe,
+	0xc1000000, 0xfee00000, 0xfffff000, 0xfffffffe, 0xffffffff,
 };
 
 TEST_F(registers, code_and_stack_anywhere)
