@@ -4,7 +4,6 @@
  * first): it holds the Guest, and there is a new one after each restart. Nothing but the order of
  * things lives here: files, devices, machine, sandbox, run.
  */
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -19,23 +18,28 @@
 #include "verb.h"
 #include "virtio/devices.h"
 
-static pthread_t vcpu;
+/* How long the vCPU may wait for somebody else once it is to stop (seconds). */
+#define PATIENCE 1
 
-/* Always in the vCPU's thread: all others have their signals blocked. */
-static void stop_handler(int signal)
+static void stop(void)
 {
 	machine_stop();
-	/* It would go on when somebody reads what it writes, which may be never. */
-	if (terminal_stuck()) {
-		terminal_restore();
-		_exit(STATUS_OK);
-	}
+	alarm(PATIENCE);
 }
 
-/* ^A x, in the terminal's thread. */
-static void leave(void)
+static void stop_handler(int signal)
 {
-	pthread_kill(vcpu, SIGTERM);
+	stop();
+}
+
+/*
+ * It waits for one who reads its output, perhaps, which may be never. What the Guest may count on is
+ * in the files already.
+ */
+static void patience_handler(int signal)
+{
+	terminal_restore();
+	_exit(STATUS_OK);
 }
 
 static void pause_handler(int signal)
@@ -55,15 +59,17 @@ static void continue_handler(int signal)
 
 static void catch_signals(const sigset_t *mask)
 {
-	struct sigaction stop = { .sa_handler = stop_handler };
+	struct sigaction stopped = { .sa_handler = stop_handler };
 	struct sigaction pause = { .sa_handler = pause_handler };
 	struct sigaction resized = { .sa_handler = resize_handler, .sa_flags = SA_RESTART };
+	struct sigaction patience = { .sa_handler = patience_handler };
 	struct sigaction continued = { .sa_handler = continue_handler, .sa_flags = SA_RESTART };
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &stop, NULL);
+		sigaction(signals[i], &stopped, NULL);
+	sigaction(SIGALRM, &patience, NULL);
 	sigaction(SIGNAL_PAUSE, &pause, NULL);
 	sigaction(SIGNAL_RESUME, &pause, NULL);
 	sigaction(SIGWINCH, &resized, NULL);
@@ -83,7 +89,6 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	enum machine_end end;
 	int status;
 
-	vcpu = pthread_self();
 	catch_signals(mask);
 	/* What is wrong with files needs no Host to be told, and leaves nothing behind. */
 	status = machine_load(&machine, options->memory, &options->files, progress, &error);
@@ -98,7 +103,7 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	/* Rights are a thread's: they go before there are others. The filter is for all of them. */
 	if ((!options->no_sandbox && sandbox_drop_rights(&error)) ||
 	    hardware_connect(&hardware, options, &machine, &error) ||
-	    terminal_start(leave, &error) ||
+	    terminal_start(stop, &error) ||
 	    (!options->no_sandbox && sandbox_enter(&error)))
 		return verb_fail(STATUS_FAILED, "%s", error.text);
 

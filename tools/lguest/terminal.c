@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -28,8 +27,6 @@ static int wake = -1; /* eventfd */
 
 /* Keeps what different devices write from mixing within one call. */
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
-/* This thread writes, or waits for one that does. */
-static __thread volatile sig_atomic_t writing;
 
 void terminal_remember(void)
 {
@@ -62,18 +59,9 @@ void terminal_continued(void)
 
 void terminal_write(const void *bytes, size_t count)
 {
-	writing = true;
 	pthread_mutex_lock(&output);
 	terminal_write_to(STDOUT_FILENO, bytes, count);
 	pthread_mutex_unlock(&output);
-	writing = false;
-}
-
-bool terminal_stuck(void)
-{
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
-
-	return writing && !poll(&out, 1, 0);
 }
 
 void terminal_write_to(int fd, const void *bytes, size_t count)

@@ -7,7 +7,6 @@
 #ifndef LGUEST_TERMINAL_H
 #define LGUEST_TERMINAL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,11 +35,6 @@ void terminal_continued(void);
  * Any thread.
  */
 void terminal_write(const void *bytes, size_t count);
-/*
- * True if the thread that asks waits in there for a reader who does not read. For a signal handler:
- * there is no other way out.
- */
-bool terminal_stuck(void);
 /* The same for another file, of which there is one writer. */
 void terminal_write_to(int fd, const void *bytes, size_t count);
 

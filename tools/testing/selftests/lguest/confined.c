@@ -41,6 +41,7 @@ static void fork_a_process(void) { syscall(SYS_fork); }
 static void clone_a_process(void) { syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
 static void trace_another(void) { ptrace(PTRACE_ATTACH, 1, 0, 0); }
 static void kill_another(void) { kill(1, SIGTERM); }
+static void signal_another(void) { syscall(SYS_tgkill, getppid(), getppid(), 0); }
 static void write_into_another(void) { syscall(SYS_process_vm_writev, 1, NULL, 0, NULL, 0, 0); }
 static void become_another(void) { syscall(SYS_setuid, 0); }
 static void map_code(void) { mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
@@ -78,7 +79,7 @@ static const struct {
 	DENIED(open_a_file), DENIED(open_the_old_way), DENIED(open_with_openat2), DENIED(open_the_host),
 	DENIED(make_a_file), DENIED(remove_a_file), DENIED(make_a_socket), DENIED(connect_one),
 	DENIED(run_a_program), DENIED(fork_a_process), DENIED(clone_a_process), DENIED(trace_another),
-	DENIED(kill_another), DENIED(write_into_another), DENIED(become_another), DENIED(map_code),
+	DENIED(kill_another), DENIED(signal_another), DENIED(write_into_another), DENIED(become_another), DENIED(map_code),
 	DENIED(make_memory_code), DENIED(other_ioctl), DENIED(inject_a_key), DENIED(mount_something),
 	DENIED(leave_namespaces), DENIED(load_a_module), DENIED(use_io_uring), DENIED(use_bpf),
 	DENIED(change_the_filter), DENIED(call_as_i386), DENIED(call_as_x32),
