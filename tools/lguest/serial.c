@@ -2,7 +2,8 @@
 /*
  * A 16550A: see serial.h. What is sent is gone at once, so that the transmitter
  * is always empty; what is typed waits in the terminal until the receive FIFO
- * has room. No byte is ever lost, and an overrun never happens.
+ * has room. No byte is ever lost; only in loopback mode the Guest can overrun
+ * itself.
  */
 #include <pthread.h>
 #include <string.h>
@@ -22,10 +23,14 @@ enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 
 #define IER_RDI 0x01
 #define IER_THRI 0x02
+#define IER_RLSI 0x04
+#define IER_MSI 0x08
 #define IER_ALL 0x0f
+#define IIR_MSI 0x00
 #define IIR_NONE 0x01
 #define IIR_THRI 0x02
 #define IIR_RDI 0x04
+#define IIR_RLSI 0x06
 #define IIR_FIFO 0xc0
 #define FCR_ENABLE 0x01
 #define FCR_CLEAR_RX 0x02
@@ -37,8 +42,11 @@ enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 #define MCR_LOOP 0x10
 #define MCR_ALL 0x1f
 #define LSR_DR 0x01
+#define LSR_OE 0x02
 #define LSR_THRE 0x20
 #define LSR_TEMT 0x40
+#define MSR_TERI 0x04
+#define MSR_DELTAS 0x0b
 #define MSR_CTS 0x10
 #define MSR_DSR 0x20
 #define MSR_RI 0x40
@@ -49,6 +57,8 @@ static struct serial {
 	uint8_t ier, lcr, mcr, scr, dll, dlm;
 	bool fifo_on;
 	bool thr_empty; /* and the interrupt for that not yet seen */
+	bool overrun; /* not yet seen */
+	uint8_t changed; /* of the modem's lines, likewise: the MSR's low bits */
 	uint8_t fifo[FIFO];
 	unsigned int filled; /* bytes in fifo, the oldest first */
 	bool was_pending; /* an interrupt, when the line was last raised */
@@ -63,10 +73,14 @@ static unsigned int fifo_size(const struct serial *s)
 /* Why the port interrupts, the most urgent reason only. */
 static uint8_t iir(const struct serial *s)
 {
+	if (s->ier & IER_RLSI && s->overrun)
+		return IIR_RLSI;
 	if (s->ier & IER_RDI && s->filled)
 		return IIR_RDI;
 	if (s->ier & IER_THRI && s->thr_empty)
 		return IIR_THRI;
+	if (s->ier & IER_MSI && s->changed)
+		return IIR_MSI;
 	return IIR_NONE;
 }
 
@@ -87,6 +101,8 @@ static void receive(struct serial *s, uint8_t byte)
 {
 	if (s->filled < fifo_size(s))
 		s->fifo[s->filled++] = byte;
+	else
+		s->overrun = true;
 }
 
 static uint8_t receiver_buffer(struct serial *s)
@@ -108,7 +124,7 @@ static bool sends(const struct serial *s, unsigned int reg)
 }
 
 /* In loopback mode the modem's lines show what the Guest puts out. */
-static uint8_t modem_status(const struct serial *s)
+static uint8_t modem_lines(const struct serial *s)
 {
 	uint8_t msr = 0;
 
@@ -123,6 +139,18 @@ static uint8_t modem_status(const struct serial *s)
 	if (s->mcr & MCR_OUT2)
 		msr |= MSR_DCD;
 	return msr;
+}
+
+static void set_mcr(struct serial *s, uint8_t value)
+{
+	uint8_t before = modem_lines(s), after;
+
+	s->mcr = value & MCR_ALL;
+	after = modem_lines(s);
+	s->changed |= (before ^ after) >> 4 & MSR_DELTAS;
+	/* Of the ring only its end counts. */
+	if (before & ~after & MSR_RI)
+		s->changed |= MSR_TERI;
 }
 
 static uint8_t read_register(struct serial *s, unsigned int reg)
@@ -144,9 +172,14 @@ static uint8_t read_register(struct serial *s, unsigned int reg)
 	case MCR:
 		return s->mcr;
 	case LSR:
-		return LSR_THRE | LSR_TEMT | (s->filled ? LSR_DR : 0);
+		value = LSR_THRE | LSR_TEMT | (s->filled ? LSR_DR : 0) |
+			(s->overrun ? LSR_OE : 0);
+		s->overrun = false;
+		return value;
 	case MSR:
-		return modem_status(s);
+		value = modem_lines(s) | s->changed;
+		s->changed = 0;
+		return value;
 	default:
 		return s->scr;
 	}
@@ -185,8 +218,8 @@ static bool write_register(struct serial *s, unsigned int reg, uint8_t value)
 		s->lcr = value;
 		return false;
 	case MCR:
-		s->mcr = value & MCR_ALL;
-		return false;
+		set_mcr(s, value);
+		return true;
 	case SCR:
 		s->scr = value;
 		return false;

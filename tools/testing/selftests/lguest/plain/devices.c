@@ -1049,6 +1049,39 @@ TEST_F(serial, transmitter_interrupts_when_asked)
 	EXPECT_STREQ("ab", fakes.output);
 }
 
+/* Modem lines that changed, and a byte too many: told once each, with an interrupt if asked. */
+TEST_F(serial, loopback)
+{
+	inb(self, 6);
+	outb(self, 4, 0x10);
+	EXPECT_EQ(0x0b, inb(self, 6));
+	EXPECT_EQ(0, inb(self, 6));
+	outb(self, 4, 0x14);
+	EXPECT_EQ(0x40, inb(self, 6));
+	outb(self, 4, 0x10);
+	EXPECT_EQ(0x04, inb(self, 6));
+
+	outb(self, 1, 8);
+	EXPECT_EQ(0, fakes.irqs[4]);
+	outb(self, 4, 0x12);
+	EXPECT_EQ(1, fakes.irqs[4]);
+	EXPECT_EQ(0, inb(self, 2) & 0xf);
+	EXPECT_EQ(0x11, inb(self, 6));
+	EXPECT_EQ(1, inb(self, 2) & 0xf);
+
+	outb(self, 1, 4);
+	outb(self, 0, 'x');
+	EXPECT_EQ(1, fakes.irqs[4]);
+	outb(self, 0, 'y');
+	EXPECT_EQ(2, fakes.irqs[4]);
+	EXPECT_EQ(6, inb(self, 2) & 0xf);
+	EXPECT_EQ(0x63, inb(self, 5));
+	EXPECT_EQ(0x61, inb(self, 5));
+	EXPECT_EQ(1, inb(self, 2) & 0xf);
+	EXPECT_EQ('x', inb(self, 0));
+	EXPECT_STREQ("", fakes.output);
+}
+
 /* Input in any pieces: each byte once, with an interrupt whenever there is a first one. */
 TEST_F(serial, receiver_loses_nothing)
 {
