@@ -119,8 +119,10 @@ TEST_F(terminal, leaving_a_guest_that_does_not_listen)
 /* Nobody reads what it writes, so that it and the launcher wait; ^A x is seen all the same. */
 TEST_F(terminal, leaving_a_guest_that_nobody_listens_to)
 {
-	static const char *const words[] = { "ready flood flood flood flood flood flood flood flood spin",
-					     "ready duplex" };
+	static const char *const words[] = {
+		"ready flood flood flood flood flood flood flood flood spin",
+		"ready duplex",
+	};
 	struct pollfd output = { .fd = self->slave, .events = POLLOUT };
 	unsigned int i;
 
@@ -131,7 +133,8 @@ TEST_F(terminal, leaving_a_guest_that_nobody_listens_to)
 			usleep(10000);
 		usleep(200000);
 		type(self, "\001x");
-		EXPECT_EQ(0, command_end(&self->command)) TH_LOG("%s", command_complaint(&self->command));
+		EXPECT_EQ(0, command_end(&self->command))
+			TH_LOG("%s", command_complaint(&self->command));
 		EXPECT_TRUE(as_before(self));
 		/* For the next one. */
 		tcflush(self->slave, TCIOFLUSH);
