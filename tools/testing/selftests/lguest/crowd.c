@@ -188,4 +188,60 @@ TEST(four_guests_over_two_cpus)
 	all_end_well(_metadata, 4);
 }
 
+/* ---- CPUs that go ---- */
+static bool switch_cpu(int cpu, bool on)
+{
+	char name[64];
+	FILE *file;
+	bool done;
+
+	snprintf(name, sizeof(name), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	file = fopen(name, "w");
+	if (!file)
+		return false;
+	done = fputs(on ? "1" : "0", file) >= 0;
+	return !fclose(file) && done;
+}
+
+/* Wherever the host puts them; a vCPU may be inside its Guest on a CPU that is to go. */
+static pid_t wanderer(int number, uint32_t mode)
+{
+	pid_t child = fork();
+	struct vm vm;
+
+	if (child)
+		return child;
+	vm_start(&vm, "work", NULL);
+	set_work(&vm, mode, number * 0x9e3779b9);
+	for (;;)
+		run(&vm);
+}
+
+TEST(cpus_that_go_and_come)
+{
+	static const uint32_t modes[] = { WORK_SPIN, WORK_FPU, WORK_MEMORY, WORK_SYNC };
+	int rounds = test_is_long() ? 200 : 5, i;
+	pid_t child[ARRAY_SIZE(modes)];
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++)
+		child[i] = wanderer(i, modes[i]);
+	for (i = 0; i < rounds; i++) {
+		usleep(20000);
+		if (!switch_cpu(1, false) && !i) {
+			for (i = 0; i < ARRAY_SIZE(modes); i++) {
+				kill(child[i], SIGKILL);
+				bury(_metadata);
+			}
+			SKIP(return, "no CPU can be switched off here");
+		}
+		usleep(20000);
+		ASSERT_TRUE(switch_cpu(1, true));
+	}
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		ASSERT_EQ(0, kill(child[i], SIGKILL));
+		bury(_metadata);
+	}
+	EXPECT_EQ(0, module_users());
+}
+
 TEST_HARNESS_MAIN
