@@ -227,7 +227,7 @@ static int regs_show(struct seq_file *m, void *v)
 	seq_printf(m, "exact  %s\n",
 		   shot->exact ? "yes" : "no, in the middle of an exit");
 	seq_printf(m, "eip    %08llx\n", f->ip);
-	seq_printf(m, "esp    %08llx\n", f->sp);
+	seq_printf(m, "esp    %08x\n", (u32)f->sp);
 	show_bits(m, "eflags", shown_flags(cpu, shot), flag_names);
 	seq_printf(m, "eax    %08llx\nebx    %08llx\necx    %08llx\n", r->ax,
 		   r->bx, r->cx);

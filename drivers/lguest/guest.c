@@ -183,7 +183,8 @@ int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value)
 	u16 *selector = data_selector(cpu, which);
 
 	if (general) {
-		*value = *general;
+		/* The upper half of RSP is ours while the stack segment is a 16-bit one. */
+		*value = (u32)*general;
 		return 0;
 	}
 	if (selector) {

@@ -441,6 +441,8 @@ u64 lg_world_bytes(struct lg_cpu *cpu);
  * GiB each).
  */
 u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view);
+/* Of the host's page tables, and so of ours: 4 or 5. */
+unsigned int lg_host_levels(void);
 /* What CR3 is while the Guest runs in a view. */
 u64 lg_world_cr3(struct lg_cpu *cpu, enum lg_view view);
 /* world_check.c: says what breaks a rule in these page tables (see there). */

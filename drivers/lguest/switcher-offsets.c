@@ -28,6 +28,8 @@ static void __used switcher_offsets(void)
 	STATE(HOST_CR3, host_cr3);
 	STATE(HOST_SP, host_sp);
 	STATE(HOST_GS_BASE, host_gs_base);
+	STATE(ALIAS, alias);
+	STATE(EXIT_PAGE, self);
 	STATE(HOST_GS, host_gs);
 	STATE(HOST_LDT, host_ldt);
 	STATE(GUEST_LDT, guest_ldt);
@@ -48,5 +50,6 @@ static void __used switcher_offsets(void)
 	STATE(OWN_IDT, own_idt);
 	STATE(FRAME_VECTOR, frame.vector);
 	STATE(FRAME_IP, frame.ip);
+	STATE(FRAME_SP, frame.sp);
 	STATE(T_GDT_TABLE, t_gdt_table);
 }

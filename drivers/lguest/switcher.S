@@ -233,9 +233,16 @@ ring0:
 	push	%rcx
 	push	%rdx
 #define EV_OFF	32
-	/* Any address inside the state gives the state. */
+	/*
+	 * The stack may be an alias of the exit stack, which is gone with the
+	 * Guest's CR3: from here on it is the page itself, which says where that is.
+	 */
+	mov	%rsp, %rax
 	mov	%rsp, %rdi
-	and	$-LG_STATE_SIZE, %rdi
+	and	$-PAGE_SIZE, %rdi
+	mov	(%rdi), %rdi
+	and	$(PAGE_SIZE - 1), %eax
+	lea	LG_EXIT_PAGE(%rdi, %rax), %rsp
 	mov	EV_OFF + EV_IP(%rsp), %rax
 	movzbl	EV_OFF + EV_VECTOR(%rsp), %edx
 	cmp	$X86_TRAP_NMI, %edx
@@ -336,6 +343,13 @@ debug_done:
 	mov	LG_ES_SEL(%rdi), %es
 	mov	LG_FS_SEL(%rdi), %fs
 	mov	LG_GS_SEL(%rdi), %gs
+	/*
+	 * What IRETQ to a 16-bit stack leaves of our RSP is the Guest's own (S9).
+	 */
+	mov	LG_FRAME_SP(%rdi), %eax
+	xor	%ax, %ax
+	or	LG_ALIAS(%rdi), %rax
+	mov	%rax, %rsp
 	/*
 	 * By MOV, not POP: an event here writes below RSP, and the registers
 	 * must survive it.

@@ -3,8 +3,7 @@
  * What the switcher's assembly and its C half share: the layout of a vCPU's
  * switcher memory.
  *
- * One naturally aligned block of LG_STATE_SIZE per vCPU, so that the assembly
- * finds its start from any stack pointer inside. The first LG_STATE_SHARED
+ * One naturally aligned block of LG_STATE_SIZE per vCPU. The first LG_STATE_SHARED
  * bytes are mapped while the Guest runs, at their direct-map address,
  * supervisor, not executable (S4). The rest is read by the Host only.
  */
@@ -29,6 +28,16 @@
 
 #define LG_STUB_SIZE 16
 #define LG_VECTORS 256
+
+/*
+ * IRET to a 16-bit stack segment loads SP and leaves the rest of ESP as the Host's stack pointer
+ * has it. So that stack pointer has bits 31 to 16 of the Guest's ESP: the page of the exit stack is
+ * also mapped once in each 64 KiB of LG_ALIAS_SIZE bytes, which begin where the upper half of all
+ * addresses does, in a hole of Linux's map.
+ */
+#define LG_ALIAS_START(levels) (~0UL << (9 * (levels) + 11))
+#define LG_ALIAS_SIZE BIT_ULL(32)
+#define LG_ALIAS_STEP 0x10000
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
@@ -72,6 +81,7 @@ struct lg_state {
 	struct lg_regs regs;
 	u64 guest_cr3, host_cr3;
 	u64 host_sp, host_gs_base;
+	u64 alias; /* where the first of the exit stack's aliases has frame.ip */
 	u64 abort_vector, abort_error;
 	u64 guest_dr7;
 	u16 host_gs, host_ldt;
@@ -85,9 +95,11 @@ struct lg_state {
 	struct lg_tss tss __aligned(16);
 	/*
 	 * Page 1: the exit stack, the #DF stack at its lower end. TSS.RSP0 is
-	 * the end of frame, TSS.IST1 that of df_stack.
+	 * the end of frame, TSS.IST1 that of df_stack. Where the state is stands
+	 * in front of them, for who finds himself on an alias of the page.
 	 */
-	u8 df_stack[1024] __aligned(4096);
+	u64 self __aligned(4096);
+	u8 df_stack[1024 - sizeof(u64)];
 	u8 stack[4096 - 1024 - sizeof(struct lg_frame)];
 	struct lg_frame frame;
 	/*

@@ -69,9 +69,9 @@
 
 /*
  * Tables of one vCPU's two address spaces: tops and lows for both, and the ways
- * to switcher text and state.
+ * to switcher text, state and the aliases of the exit stack.
  */
-#define WORLD_TABLES 20
+#define WORLD_TABLES 24
 
 /* The Host's side of a vCPU that the Guest's page tables never map. */
 struct lg_world {
@@ -659,6 +659,11 @@ NOKPROBE_SYMBOL(lg_world_enter);
 
 /* ---- Making and breaking ---- */
 
+unsigned int lg_host_levels(void)
+{
+	return native_read_cr4() & X86_CR4_LA57 ? 5 : 4;
+}
+
 static u64 *new_table(struct lg_world *world)
 {
 	u64 *table;
@@ -671,11 +676,6 @@ static u64 *new_table(struct lg_world *world)
 	return table;
 }
 
-static unsigned int host_levels(void)
-{
-	return native_read_cr4() & X86_CR4_LA57 ? 5 : 4;
-}
-
 /*
  * The table of `level` (1: page table) on the way to va below `top`; made where
  * it is missing, with `rights` in the entries that lead to it. NULL: no memory.
@@ -686,7 +686,7 @@ static u64 *table_for(struct lg_world *world, u64 *top, unsigned long va,
 	unsigned int at;
 	u64 *table = top;
 
-	for (at = host_levels(); at > level; at--) {
+	for (at = lg_host_levels(); at > level; at--) {
 		u64 *entry = &table[(va >> (PAGE_SHIFT + 9 * (at - 1))) & 511];
 
 		if (!*entry) {
@@ -713,6 +713,34 @@ static int map_switcher_page(struct lg_world *world, unsigned long va, u64 pa,
 	/* S4: never the user bit. */
 	table[(va >> PAGE_SHIFT) & 511] = __sme_set(pa) | rights |
 					  _PAGE_PRESENT | _PAGE_ACCESSED;
+	return 0;
+}
+
+/*
+ * The aliases of the exit stack (S9; switcher.h): all entries of a table lead to the same next one,
+ * and each sixteenth of the last to the page.
+ */
+static int map_aliases(struct lg_cpu *cpu)
+{
+	const u64 table_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
+	const u64 page = __sme_pa(&cpu->state->self) | table_rights | _PAGE_DIRTY | _PAGE_NX;
+	unsigned long va = LG_ALIAS_START(lg_host_levels());
+	struct lg_world *world = cpu->world;
+	u64 *tops, *middle, *last;
+	unsigned int i;
+
+	tops = table_for(world, world->top[LG_VIEW_KERNEL], va, 3, table_rights);
+	middle = new_table(world);
+	last = new_table(world);
+	if (!tops || !middle || !last)
+		return -ENOMEM;
+	for (i = 0; i < LG_ALIAS_SIZE >> PUD_SHIFT; i++)
+		tops[i] = __sme_pa(middle) | table_rights;
+	for (i = 0; i < 512; i++)
+		middle[i] = __sme_pa(last) | table_rights;
+	for (i = 0; i < 512; i += LG_ALIAS_STEP / PAGE_SIZE)
+		last[i] = page;
+	cpu->state->alias = va + offset_in_page(&cpu->state->frame.ip);
 	return 0;
 }
 
@@ -749,6 +777,9 @@ static int build_tables(struct lg_cpu *cpu)
 		if (err)
 			return err;
 	}
+	err = map_aliases(cpu);
+	if (err)
+		return err;
 	for (i = 0; i < 512; i++)
 		world->top[LG_VIEW_USER][i] = world->top[LG_VIEW_KERNEL][i];
 	for (view = 0; view < LG_VIEWS; view++) {
@@ -802,7 +833,7 @@ static void build_state(struct lg_state *state)
 	BUILD_BUG_ON(sizeof(struct lg_state) > LG_STATE_SIZE);
 	BUILD_BUG_ON(offsetof(struct lg_state, t_gdt_table) != LG_STATE_SHARED);
 	BUILD_BUG_ON(offsetofend(struct lg_state, frame) % PAGE_SIZE);
-	BUILD_BUG_ON(offsetof(struct lg_state, df_stack) != PAGE_SIZE);
+	BUILD_BUG_ON(offsetof(struct lg_state, self) != PAGE_SIZE);
 
 	/*
 	 * INT 3 and INTO may be executed by anyone, hypercall and system call
@@ -816,6 +847,7 @@ static void build_state(struct lg_state *state)
 		set_gate(&state->idt[vector], vector, LG_CS,
 			 vector == X86_TRAP_DF ? 1 : 0, open ? 3 : 0);
 	}
+	state->self = (u64)state;
 	state->own_idt =
 		(struct lg_desc_ptr){ sizeof(state->idt) - 1, (u64)state->idt };
 	state->t_idt = (struct lg_desc_ptr){ sizeof(t_idt) - 1, (u64)t_idt };

@@ -20,7 +20,7 @@ struct check {
 	struct lg_cpu *cpu;
 	enum lg_view view;
 	unsigned int levels;
-	unsigned long pages, wrong;
+	unsigned long pages, aliases, wrong;
 };
 
 static void wrong(struct check *c, unsigned long va, u64 entry, const char *what)
@@ -35,16 +35,22 @@ static void check_page(struct check *c, unsigned long va, u64 entry)
 	const u64 text = _PAGE_PRESENT | _PAGE_ACCESSED,
 		  state = text | _PAGE_RW | _PAGE_DIRTY | _PAGE_NX;
 	u64 flags = __sme_clr(entry) & ~(u64)PHYSICAL_PAGE_MASK, must;
-	unsigned long first = (unsigned long)c->cpu->state;
+	unsigned long first = (unsigned long)c->cpu->state, alias = va - LG_ALIAS_START(c->levels);
 	phys_addr_t pa;
 
-	c->pages++;
+	if (alias < LG_ALIAS_SIZE)
+		c->aliases++;
+	else
+		c->pages++;
 	if (va >= (unsigned long)lg_switcher_text && va < (unsigned long)lg_switcher_text_end) {
 		must = text;
 		pa = PFN_PHYS(vmalloc_to_pfn((void *)va));
 	} else if (va >= first && va < first + LG_STATE_SHARED) {
 		must = state;
 		pa = __pa(va);
+	} else if (alias < LG_ALIAS_SIZE && alias % LG_ALIAS_STEP == 0) {
+		must = state;
+		pa = __pa(&c->cpu->state->self);
 	} else {
 		wrong(c, va, entry, "is no page of the switcher's");
 		return;
@@ -101,7 +107,7 @@ static void check_table(struct check *c, const u64 *table, unsigned int level, u
 unsigned long lg_world_check(struct lg_cpu *cpu, struct seq_file *m)
 {
 	struct check c = {
-		.m = m, .cpu = cpu, .levels = native_read_cr4() & X86_CR4_LA57 ? 5 : 4,
+		.m = m, .cpu = cpu, .levels = lg_host_levels(),
 	};
 	const unsigned long pages = (lg_switcher_text_end - lg_switcher_text + PAGE_SIZE - 1) /
 				    PAGE_SIZE + LG_STATE_SHARED / PAGE_SIZE;
@@ -110,6 +116,7 @@ unsigned long lg_world_check(struct lg_cpu *cpu, struct seq_file *m)
 		u64 cr3 = lg_world_cr3(cpu, c.view), pcid = cr3 & ~PAGE_MASK;
 
 		c.pages = 0;
+		c.aliases = 0;
 		if (cr3 & CR3_KEEP_TLB)
 			wrong(&c, 0, cr3, "in CR3 flushes nothing");
 		if (boot_cpu_has(X86_FEATURE_PCID) ? pcid < LINUX_PCIDS : pcid)
@@ -117,6 +124,8 @@ unsigned long lg_world_check(struct lg_cpu *cpu, struct seq_file *m)
 		check_table(&c, __va(__sme_clr(cr3) & PHYSICAL_PAGE_MASK), c.levels, 0);
 		if (c.pages != pages)
 			wrong(&c, 0, c.pages, "pages of the switcher are mapped");
+		if (c.aliases != LG_ALIAS_SIZE / LG_ALIAS_STEP)
+			wrong(&c, 0, c.aliases, "aliases of the exit stack are mapped");
 	}
 	seq_printf(m, "  switcher pages %lu in each view\n", pages);
 	return c.wrong;

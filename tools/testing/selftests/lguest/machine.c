@@ -17,6 +17,7 @@
 #include "guests/calls.h"
 #include "guests/channel.h"
 #include "guests/clock.h"
+#include "guests/stacks.h"
 
 TEST(processes)
 {
@@ -39,6 +40,17 @@ TEST(a_kernel_that_knows_nothing_of_us)
 {
 	vm_passes("unaware", NULL);
 	vm_passes("unaware", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
+}
+
+/* S9: what IRET leaves of ESP is no address of the Host's. */
+TEST(stacks_of_16_bits)
+{
+	struct vm vm;
+
+	vm_start(&vm, "stacks", NULL);
+	vm.mailbox->in[STACKS_TURNS] = test_is_long() ? 20000000 : 500000;
+	vm_pass(&vm);
+	vm_stop(&vm);
 }
 
 /* ---- Hypercalls in a ring; the window at an IRET ---- */
