@@ -299,8 +299,7 @@ const char *lg_hypercall_name(unsigned int nr)
  * Apart from do_hypercall(), so that nothing has to outlive the tracepoint's call there: when it is
  * off, it is one instruction.
  */
-static noinline enum lg_next do_traced(struct lg_cpu *cpu, u32 number,
-				       const u64 *arg, bool ring)
+static noinline enum lg_next do_traced(struct lg_cpu *cpu, const u64 *arg, u32 number, bool ring)
 {
 	trace_lguest_hypercall(cpu, number, arg, ring);
 	return hypercalls[number].handle(cpu, arg);
@@ -316,8 +315,8 @@ static __always_inline enum lg_next do_hypercall(struct lg_cpu *cpu, u32 number,
 	if (!hypercalls[number].handle)
 		return lg_kill(cpu, "unknown hypercall %u", number);
 	lg_watch_hypercall(cpu, number, ring);
-	if (trace_lguest_hypercall_enabled())
-		return do_traced(cpu, number, arg, ring);
+	if (lg_traced())
+		return do_traced(cpu, arg, number, ring);
 	return hypercalls[number].handle(cpu, arg);
 }
 

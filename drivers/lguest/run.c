@@ -188,9 +188,13 @@ static int thread_work(struct lg_cpu *cpu)
 	return 0;
 }
 
-/* Returns the vector, so that it has to be kept nowhere while the tracepoint is off. */
-static noinline int trace_exit(struct lg_cpu *cpu, int vector)
+/* Into the Guest and out, for those who trace that. */
+static noinline int enter_traced(struct lg_cpu *cpu)
 {
+	int vector;
+
+	trace_lguest_enter(cpu);
+	vector = lg_world_enter(cpu);
 	trace_lguest_exit(cpu, vector);
 	return vector;
 }
@@ -236,10 +240,7 @@ int lg_run(struct lg_cpu *cpu)
 		if (unlikely(cpu->waits | READ_ONCE(cpu->irqs_pending)) && see_to_waiting(cpu))
 			continue;
 
-		trace_lguest_enter(cpu);
-		vector = lg_world_enter(cpu);
-		if (trace_lguest_exit_enabled())
-			vector = trace_exit(cpu, vector);
+		vector = lg_traced() ? enter_traced(cpu) : lg_world_enter(cpu);
 		handle_exit(cpu, vector);
 		if (unlikely(cpu->no_memory)) {
 			cpu->no_memory = false;

@@ -11,6 +11,22 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+#ifdef TRACEPOINTS_ENABLED
+DEFINE_STATIC_KEY_FALSE(lg_traced_key);
+
+/* One of the tracepoints of lg_traced() goes on or off: by the kernel's own, one at a time. */
+int lg_trace_begins(void)
+{
+	static_branch_inc(&lg_traced_key);
+	return 0;
+}
+
+void lg_trace_ends(void)
+{
+	static_branch_dec(&lg_traced_key);
+}
+#endif
+
 struct lg_exit_kind lg_exit_kinds[LG_EXIT_VECTORS] __ro_after_init;
 
 /* As in trace.h. */

@@ -23,6 +23,13 @@ TRACE_DEFINE_ENUM(LG_SHADOW_DEVICE);
 TRACE_DEFINE_ENUM(LG_SHADOW_GONE);
 TRACE_DEFINE_ENUM(LG_SHADOW_NO_MEMORY);
 
+/*
+ * Those on the way of every exit are looked at by one key for all of them, lg_traced() in watch.h,
+ * which these two keep.
+ */
+int lg_trace_begins(void);
+void lg_trace_ends(void);
+
 /* A Guest was initialised, by the Launcher `pid`; memory in bytes. */
 TRACE_EVENT(lguest_create,
 	TP_PROTO(const struct lguest *lg, u64 pgdir, u64 start),
@@ -60,7 +67,7 @@ TRACE_EVENT(lguest_destroy,
 );
 
 /* The vCPU is about to go into the Guest, at ip; user: its virtual level. */
-TRACE_EVENT(lguest_enter,
+TRACE_EVENT_FN(lguest_enter,
 	TP_PROTO(const struct lg_cpu *cpu),
 	TP_ARGS(cpu),
 	TP_STRUCT__entry(
@@ -77,14 +84,15 @@ TRACE_EVENT(lguest_enter,
 	),
 	TP_printk("guest %u vcpu %u ip %#llx %s", __entry->guest,
 		  __entry->vcpu, __entry->ip,
-		  __entry->user ? "user" : "kernel")
+		  __entry->user ? "user" : "kernel"),
+	lg_trace_begins, lg_trace_ends
 );
 
 /*
  * It came out: the hardware vector, or 0x100 kicked and 0x101 refused, both
  * without having been inside. address is that of a page fault, else 0.
  */
-TRACE_EVENT(lguest_exit,
+TRACE_EVENT_FN(lguest_exit,
 	TP_PROTO(const struct lg_cpu *cpu, int vector),
 	TP_ARGS(cpu, vector),
 	TP_STRUCT__entry(
@@ -124,11 +132,12 @@ TRACE_EVENT(lguest_exit,
 				   { 0x80, "int80" }, { 0x100, "kicked" },
 				   { 0x101, "refused" }),
 		  __entry->error, __entry->ip,
-		  __entry->user ? "user" : "kernel", __entry->address)
+		  __entry->user ? "user" : "kernel", __entry->address),
+	lg_trace_begins, lg_trace_ends
 );
 
 /* One hypercall is to be done; ring: it is from the asynchronous ring. */
-TRACE_EVENT(lguest_hypercall,
+TRACE_EVENT_FN(lguest_hypercall,
 	TP_PROTO(const struct lg_cpu *cpu, u32 nr, const u64 *arg, bool ring),
 	TP_ARGS(cpu, nr, arg, ring),
 	TP_STRUCT__entry(
@@ -165,7 +174,8 @@ TRACE_EVENT(lguest_hypercall,
 				   { 17, "NOTIFY" }, { 18, "LOAD_GDT_ENTRY" },
 				   { 19, "SEND_INTERRUPTS" }),
 		  __entry->arg0, __entry->arg1, __entry->arg2, __entry->arg3,
-		  __entry->ring ? " ring" : "")
+		  __entry->ring ? " ring" : ""),
+	lg_trace_begins, lg_trace_ends
 );
 
 /* What became of a page fault of the hardware. */

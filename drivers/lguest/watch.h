@@ -7,8 +7,21 @@
 #ifndef _LGUEST_WATCH_H
 #define _LGUEST_WATCH_H
 
+#include <linux/jump_label.h>
+
 #include "lg.h"
 #include "trace.h"
+
+/*
+ * Is a tracepoint on that is on the way of every exit: lguest_enter, lguest_exit, lguest_hypercall?
+ * If not, that costs one instruction where it is asked, and nothing has to be kept for it.
+ */
+#ifdef TRACEPOINTS_ENABLED
+DECLARE_STATIC_KEY_FALSE(lg_traced_key);
+#define lg_traced()	static_branch_unlikely(&lg_traced_key)
+#else
+#define lg_traced()	false
+#endif
 
 /* What is to be known of an exit at once, by what lg_world_enter() returns. */
 #define LG_EXIT_VECTORS (LG_EXIT_ABORTED + 1)
