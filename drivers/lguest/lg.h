@@ -27,6 +27,7 @@
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
+#include <linux/timekeeping.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -496,8 +497,12 @@ int lg_doorbell_set(struct lguest *lg, u64 kind, u64 addr, u64 size, u64 fd, boo
 /*
  * ---- processor.c: what the plain rooms of the virtual processor (env.h) need of the kernel ----
  */
-/* Wall clock: seconds, nanoseconds. */
-void lg_wall_clock(u32 time[2]);
+/* Wall clock, in nanoseconds. */
+static inline u64 lg_wall_clock(void)
+{
+	return ktime_get_real_ns();
+}
+
 u64 lg_rdtsc(void);
 /* CPUID for a Guest: EAX and ECX in, EAX, EBX, ECX and EDX out. */
 void lg_cpuid(u32 reg[4]);

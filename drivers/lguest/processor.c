@@ -2,9 +2,7 @@
 /*
  * What the plain rooms of the virtual processor (env.h) ask of the kernel that surrounds them.
  */
-#include <linux/ktime.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 #include <asm/processor.h>
 #include <asm/tsc.h>
 
@@ -12,15 +10,6 @@
 
 /* The leaf by which a Guest knows lguest (CPUID's range for hypervisors begins here). */
 #define CPUID_HYPERVISOR	0x40000000
-
-void lg_wall_clock(u32 time[2])
-{
-	struct timespec64 now;
-
-	ktime_get_real_ts64(&now);
-	time[0] = now.tv_sec;
-	time[1] = now.tv_nsec;
-}
 
 u64 lg_rdtsc(void)
 {

@@ -137,10 +137,20 @@ static bool has_work(struct lg_cpu *cpu)
 	       !READ_ONCE(cpu->halted);
 }
 
+/* In HALT. */
+static noinline void sleep_halted(struct lg_cpu *cpu)
+{
+	lg_world_put(cpu);
+	lg_watch_halt(cpu, true);
+	/* A signal ends the wait; the run loop sees it. */
+	wait_event_interruptible(cpu->wq, has_work(cpu));
+	lg_watch_halt(cpu, false);
+}
+
 /*
  * What the vCPU owes somebody before it may enter the Guest. True: look at everything anew before.
  */
-static noinline bool see_to_waiting(struct lg_cpu *cpu)
+static __always_inline bool see_to_waiting(struct lg_cpu *cpu)
 {
 	if (cpu->hypercall_waits) {
 		cpu->hypercall_waits = false;
@@ -156,12 +166,7 @@ static noinline bool see_to_waiting(struct lg_cpu *cpu)
 		return true;
 	if (!cpu->halted)
 		return false;
-
-	lg_world_put(cpu);
-	lg_watch_halt(cpu, true);
-	/* A signal ends the wait; the run loop sees it. */
-	wait_event_interruptible(cpu->wq, has_work(cpu));
-	lg_watch_halt(cpu, false);
+	sleep_halted(cpu);
 	return true;
 }
 

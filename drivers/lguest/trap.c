@@ -29,6 +29,11 @@
 #define GATE_INT32	0xe
 #define GATE_TRAP32	0xf
 
+#define NS_PER_SECOND	1000000000u
+
+/* Error code, EIP, CS, EFLAGS, ESP, SS. */
+#define FRAME_WORDS	6
+
 /* SDM vol. 3, table 6-1, and #VC and #SX of AMD's. */
 #define HAS_ERROR_CODE	0x60227d00u
 #define CONTRIBUTORY                                                                 \
@@ -312,16 +317,16 @@ static enum outcome find_stack(struct lg_cpu *cpu, u32 ext, u16 *ss, u32 *sp, u6
 }
 
 /* A selector as the Guest's frames show it: kernel code and stack have privilege level 1 there. */
-static u32 shown(struct lg_cpu *cpu, u16 sel)
+static __always_inline u32 shown(bool user, u16 sel)
 {
-	return cpu->user ? sel : (sel & ~LG_SEL_RPL) | LG_KERNEL_RPL;
+	return user ? sel : (sel & ~LG_SEL_RPL) | LG_KERNEL_RPL;
 }
 
 /* Writes `words` words of 2 or 4 bytes, the first one lowest. */
 static int write_words(struct lg_cpu *cpu, u32 linear, const u32 *word, unsigned int words,
 		       bool wide, u32 access)
 {
-	u16 narrow[6];
+	u16 narrow[FRAME_WORDS];
 	unsigned int i;
 
 	if (wide)
@@ -380,6 +385,83 @@ static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 st
 }
 
 /*
+ * Where an event of so many words goes by the short way. The words of an entry from user level are
+ * not counted.
+ */
+static __always_inline bool quick_stack(const struct lg_cpu *cpu, u32 words, u16 *ss, u32 *sp)
+{
+	const struct lg_quick *quick = &cpu->quick;
+	const struct lg_frame *frame = &cpu->state->frame;
+
+	if (cpu->user) {
+		if (!quick->stack)
+			return false;
+		*ss = cpu->ss1;
+		*sp = cpu->esp1;
+		words += 2;
+	} else {
+		*ss = frame->ss;
+		*sp = frame->sp;
+		if (*ss != quick->kernel_ss)
+			return false;
+	}
+	if (*sp < words * 4)
+		return false;
+	*sp -= words * 4;
+	return true;
+}
+
+/* Opens Guest memory for that: lg_words_end() closes it. Numbers that are known cost less. */
+static __always_inline bool quick_begin(struct lg_cpu *cpu, u32 words, u32 sp, lg_words_t *at)
+{
+	if (cpu->user)
+		return lg_words_begin(cpu, sp, words + 2, LG_PF_WRITE, at);
+	return lg_words_begin(cpu, sp, words, LG_PF_WRITE, at);
+}
+
+static __always_inline bool is_interrupt_gate(u64 gate)
+{
+	return !(LG_DESC_TYPE(gate) & 1);
+}
+
+/*
+ * Writes the frame, but for an error code, to `at`, and what becomes of virtual IF, which is
+ * `enabled`, to `data`. False: Guest memory is not there.
+ */
+static __always_inline bool quick_frame(struct lg_cpu *cpu, u64 gate, lg_words_t at,
+					struct lguest_data __user *data, u32 enabled)
+{
+	const struct lg_frame *frame = &cpu->state->frame;
+	const bool user = cpu->user;
+	u32 flags;
+
+	flags = (frame->flags & (LG_FLAGS_GUEST | LG_FLAGS_NT)) | LG_FLAGS_FIXED |
+		(u32)cpu->iopl << 12 | enabled;
+	if (unlikely(cpu->stepping))
+		flags &= ~LG_FLAGS_TF;
+	lg_word_put((u32)frame->ip, at, fault);
+	lg_word_put(shown(user, frame->cs), at + 1, fault);
+	lg_word_put(flags, at + 2, fault);
+	if (user) {
+		lg_word_put((u32)frame->sp, at + 3, fault);
+		lg_word_put((u32)(u16)frame->ss, at + 4, fault);
+	}
+	if (enabled && is_interrupt_gate(gate)) {
+		lg_word_put(0u, &data->irq_enabled, fault);
+		cpu->virtual_if = false;
+	}
+	return true;
+fault:
+	return false;
+}
+
+static __always_inline void quick_arrive(struct lg_cpu *cpu, u8 vector, u64 gate, u16 ss, u32 sp)
+{
+	arrive(cpu, vector, false, gate >> 16, (gate & 0xffff) | (u32)(gate >> 32 & 0xffff0000), ss,
+	       sp);
+}
+
+/*
  * Delivers as deliver_one() would, for a Guest whose tables are as kernels have them: from user or
  * kernel level to flat code and stack of its kernel. False: nothing has been done, but for words
  * below the stack perhaps, and that way has to be gone.
@@ -387,60 +469,27 @@ static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 st
 static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error,
 					  bool soft)
 {
-	const struct lg_quick *quick = &cpu->quick;
-	struct lg_frame *frame = &cpu->state->frame;
-	u32 words = has_error ? 4 : 3, enabled, flags, sp;
+	struct lguest_data __user *data = lg_data_user(cpu);
+	u32 words = has_error ? 4 : 3, enabled, sp;
 	u64 gate = cpu->idt[vector];
-	bool user = cpu->user;
 	lg_words_t at;
+	bool done;
 	u16 ss;
 
-	if (!(quick->gates[vector / 64] & BIT_ULL(vector % 64)) || !cpu->data_gpa)
+	if (!(cpu->quick.gates[vector / 64] & BIT_ULL(vector % 64)) || !cpu->data_gpa ||
+	    (soft && cpu->user && !lg_desc_is_user(gate)) ||
+	    !quick_stack(cpu, words, &ss, &sp) || !quick_begin(cpu, words, sp, &at))
 		return false;
-	if (user) {
-		if (!quick->stack || (soft && !lg_desc_is_user(gate)))
-			return false;
-		ss = cpu->ss1;
-		sp = cpu->esp1;
-		words += 2;
-	} else {
-		ss = frame->ss;
-		sp = frame->sp;
-		if (ss != quick->kernel_ss)
-			return false;
-	}
-	if (sp < words * 4)
-		return false;
-	sp -= words * 4;
-	if (!lg_words_begin(cpu, sp, words, LG_PF_WRITE, &at))
-		return false;
-
-	lg_word_get(enabled, &lg_data_user(cpu)->irq_enabled, fault);
-	enabled &= LGUEST_IF;
-	flags = (frame->flags & (LG_FLAGS_GUEST | LG_FLAGS_NT)) | LG_FLAGS_FIXED |
-		(u32)cpu->iopl << 12 | enabled;
-	if (unlikely(cpu->stepping))
-		flags &= ~LG_FLAGS_TF;
+	lg_word_get(enabled, &data->irq_enabled, fault);
 	if (has_error) {
 		lg_word_put(error, at, fault);
 		at++;
 	}
-	lg_word_put((u32)frame->ip, at, fault);
-	lg_word_put(shown(cpu, frame->cs), at + 1, fault);
-	lg_word_put(flags, at + 2, fault);
-	if (user) {
-		lg_word_put((u32)frame->sp, at + 3, fault);
-		lg_word_put((u32)(u16)frame->ss, at + 4, fault);
-	}
-	/* An interrupt gate. */
-	if (enabled && !(LG_DESC_TYPE(gate) & 1)) {
-		lg_word_put(0u, &lg_data_user(cpu)->irq_enabled, fault);
-		cpu->virtual_if = false;
-	}
+	done = quick_frame(cpu, gate, at, data, enabled & LGUEST_IF);
 	lg_words_end();
-
-	arrive(cpu, vector, false, gate >> 16,
-	       (gate & 0xffff) | (u32)(gate >> 32 & 0xffff0000), ss, sp);
+	if (!done)
+		return false;
+	quick_arrive(cpu, vector, gate, ss, sp);
 	return true;
 fault:
 	lg_words_end();
@@ -451,7 +500,7 @@ static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
 {
 	u32 ext = ev->soft ? 0 : LG_ERROR_EXT;
 	struct lg_frame *frame = &cpu->state->frame;
-	u32 word[6], sp, new_sp, ip, flags, len;
+	u32 word[FRAME_WORDS], sp, new_sp, ip, flags, len;
 	bool wide, traps, to_user, switches;
 	u64 gate, code, stack;
 	enum outcome outcome;
@@ -484,11 +533,11 @@ static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
 	if (ev->has_error)
 		word[n++] = ev->error;
 	word[n++] = frame->ip;
-	word[n++] = shown(cpu, frame->cs);
+	word[n++] = shown(cpu->user, frame->cs);
 	word[n++] = flags;
 	if (switches) {
 		word[n++] = frame->sp;
-		word[n++] = shown(cpu, frame->ss);
+		word[n++] = shown(cpu->user, frame->ss);
 	}
 	len = n * (wide ? 4 : 2);
 
@@ -713,52 +762,78 @@ static void tell_pending(struct lg_cpu *cpu, const struct line_words *words, boo
 /* With a line that is about to be delivered: the time, and that nothing else waits. */
 static void tell_line(struct lg_cpu *cpu, const struct line_words *words)
 {
-	struct lguest_data __user *data;
-	u32 time[2];
+	u64 now = lg_wall_clock();
+	u32 time[2] = { now / NS_PER_SECOND, now % NS_PER_SECOND };
 
-	cpu->told_pending = false;
-	if (!cpu->data_gpa)
-		return;
-	lg_wall_clock(time);
-	if (likely(lg_data_begin(cpu))) {
-		data = lg_data_user(cpu);
-		lg_word_put(time[0], &data->time[0], fault);
-		lg_word_put(time[1], &data->time[1], fault);
-		if (words->pending)
-			lg_word_put(0u, &data->irq_pending, fault);
-		lg_words_end();
-	}
-	return;
-fault:
-	lg_words_end();
-	lg_write_gpa(cpu, cpu->data_gpa + offsetof(struct lguest_data, time), time, sizeof(time));
+	if (cpu->data_gpa)
+		lg_write_gpa(cpu, cpu->data_gpa + offsetof(struct lguest_data, time), time,
+			     sizeof(time));
 	tell_pending(cpu, words, false);
 }
 
-static __always_inline enum lg_next deliver_line(struct lg_cpu *cpu, unsigned int line)
+static enum lg_next deliver_line(struct lg_cpu *cpu, unsigned int line)
 {
-	u8 vector = LGUEST_FIRST_IRQ_VECTOR + line;
-	struct event ev;
+	struct event ev = { .vector = LGUEST_FIRST_IRQ_VECTOR + line, .interrupt = true };
 
-	if (likely(deliver_quick(cpu, vector, false, 0, false))) {
-		lg_watch_inject(cpu, vector, false, 0, true);
-		return LG_RUN;
-	}
-	ev = (struct event){ .vector = vector, .interrupt = true };
 	return deliver(cpu, ev, 0);
 }
 
-/**
- * lg_deliver_interrupts() - deliver what is pending and may be
- * @cpu: the vCPU
- *
- * Before each entry. Nothing arrives at a Guest that has neither done LHCALL_LGUEST_INIT nor LIDT.
- * The lowest unblocked line first; a trap gate leaves virtual IF on, so the next may follow at
- * once. At the Guest's noirq_iret, the IRET is done first.
- *
- * Return: LG_RUN, or LG_LAUNCHER if the Guest died.
+/*
+ * The lowest line that is not blocked, and all that goes with it, in one go: by the way of
+ * deliver_quick(), through an interrupt gate, so that no other line can follow at once. False:
+ * nothing has been done, and the long way has to be gone.
  */
-enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
+static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long lines)
+{
+	/* A bit per line. */
+	const u32 good = cpu->quick.gates[0] >> LGUEST_FIRST_IRQ_VECTOR;
+	struct lguest_data __user *data = lg_data_user(cpu);
+	u32 seconds, enabled, blocked, pending, waits, sp;
+	unsigned int line;
+	lg_words_t at;
+	u64 gate, now;
+	u16 ss;
+
+	if (cpu->sti_shadow || (!cpu->user && cpu->state->frame.ip == cpu->noirq_iret) ||
+	    !quick_stack(cpu, 3, &ss, &sp))
+		return false;
+	now = lg_wall_clock();
+	seconds = now / NS_PER_SECOND;
+	if (!quick_begin(cpu, 3, sp, &at))
+		return false;
+	lg_word_get(enabled, &data->irq_enabled, fault);
+	lg_word_get(blocked, &data->blocked_interrupts, fault);
+	lg_word_get(pending, &data->irq_pending, fault);
+	lines &= ~(unsigned long)blocked;
+	if (!lines || !(enabled & LGUEST_IF))
+		goto fault;
+	line = __ffs(lines);
+	gate = cpu->idt[LGUEST_FIRST_IRQ_VECTOR + line];
+	if (!(good & BIT(line)) || !is_interrupt_gate(gate))
+		goto fault;
+	waits = lines & (lines - 1) ? LGUEST_IF : 0;
+	lg_word_put(seconds, &data->time[0], fault);
+	lg_word_put((u32)(now - (u64)seconds * NS_PER_SECOND), &data->time[1], fault);
+	if (pending != waits)
+		lg_word_put(waits, &data->irq_pending, fault);
+	if (!quick_frame(cpu, gate, at, data, LGUEST_IF))
+		goto fault;
+	lg_words_end();
+
+	/* Whoever raised it once more in the meantime did so before its handler began. */
+	clear_bit(line, &cpu->irqs_pending);
+	cpu->told_pending = waits;
+	cpu->halted = false;
+	quick_arrive(cpu, LGUEST_FIRST_IRQ_VECTOR + line, gate, ss, sp);
+	lg_watch_inject(cpu, LGUEST_FIRST_IRQ_VECTOR + line, false, 0, true);
+	return true;
+fault:
+	lg_words_end();
+	return false;
+}
+
+/* One line after the other, by the long way. */
+static noinline enum lg_next deliver_lines(struct lg_cpu *cpu)
 {
 	struct lg_frame *frame = &cpu->state->frame;
 	struct line_words words;
@@ -807,6 +882,25 @@ enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 			return next;
 	}
 	return LG_RUN;
+}
+
+/**
+ * lg_deliver_interrupts() - deliver what is pending and may be
+ * @cpu: the vCPU
+ *
+ * Before each entry. Nothing arrives at a Guest that has neither done LHCALL_LGUEST_INIT nor LIDT.
+ * The lowest unblocked line first; a trap gate leaves virtual IF on, so the next may follow at
+ * once. At the Guest's noirq_iret, the IRET is done first.
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died.
+ */
+enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
+{
+	unsigned long lines = READ_ONCE(cpu->irqs_pending);
+
+	if (likely(lines && cpu->data_gpa && deliver_line_quick(cpu, lines)))
+		return LG_RUN;
+	return deliver_lines(cpu);
 }
 
 /* ---- Exceptions of the hardware ---- */

@@ -141,7 +141,7 @@ static inline void lg_watch_inject(struct lg_cpu *cpu, u8 vector,
 				   bool has_error, u32 error, bool line)
 {
 	if (line)
-		cpu->stats.irqs[(vector - LGUEST_FIRST_IRQ_VECTOR) %
+		cpu->stats.irqs[(u8)(vector - LGUEST_FIRST_IRQ_VECTOR) %
 				LGUEST_IRQ_LINES]++;
 	else
 		cpu->stats.traps++;

@@ -206,10 +206,9 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 	return LG_LAUNCHER;
 }
 
-void lg_wall_clock(u32 time[2])
+u64 lg_wall_clock(void)
 {
-	time[0] = 1000000000;
-	time[1] = 999999999;
+	return 1000000000999999999ull;
 }
 
 u64 lg_rdtsc(void)

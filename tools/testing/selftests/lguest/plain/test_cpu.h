@@ -113,7 +113,7 @@ int lg_shadow_set_mode(struct lg_cpu *cpu, u64 cr0, u64 cr4, u64 efer);
 void lg_shadow_flush_gva(struct lg_cpu *cpu, u64 gva);
 __attribute__((format(printf, 2, 3))) enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt,
 							   ...);
-void lg_wall_clock(u32 time[2]);
+u64 lg_wall_clock(void);
 u64 lg_rdtsc(void);
 void lg_cpuid(u32 reg[4]);
 int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0);

@@ -873,7 +873,7 @@ static u32 pick(const u32 *values, unsigned int count)
 /* Gates, segments and stack of the kernel's, as hypercalls set them; also wrong ones. */
 static void random_tables(struct lg_cpu *c, u64 seed)
 {
-	static const u8 vectors[] = { 0x80, 0x21, LG_TRAP_PF, LG_TRAP_GP };
+	static const u8 vectors[] = { 0x80, 0x21, 0x22, 0x3f, LG_TRAP_PF, LG_TRAP_GP };
 	u64 kept = m.random;
 	unsigned int i;
 
@@ -955,7 +955,14 @@ static enum lg_next random_event(struct model *model, u64 seed)
 		next = lg_deliver_fault(c);
 		break;
 	case 4:
-		c->irqs_pending = 2;
+		c->irqs_pending = PICK(2, 2, 6, 0x80000004);
+		c->halted = PICK(0, 0, 1);
+		c->sti_shadow = PICK(0, 0, 0, 1);
+		c->noirq_iret = PICK(0, 0, 0, CODE_AT);
+		model_write32(model, QUICK_DATA + offsetof(struct lguest_data, blocked_interrupts),
+			      PICK(0, 0, 2, 6));
+		model_write32(model, QUICK_DATA + offsetof(struct lguest_data, irq_pending),
+			      PICK(0, LGUEST_IF));
 		next = lg_deliver_interrupts(c);
 		break;
 	}
@@ -975,6 +982,7 @@ TEST(the_short_way_leads_where_the_long_one_does)
 		start(false);
 		cpu->data_gpa = QUICK_DATA;
 		set_gate(0x21, gate(INT32, 0, MODEL_KERNEL_CS, HANDLER));
+		set_gate(0x22, gate(TRAP32, 0, MODEL_KERNEL_CS, HANDLER));
 		m.random = ++seed;
 		memcpy(&longer, &m, sizeof(m));
 		longer.cpu.state = &longer.state;
@@ -1008,6 +1016,11 @@ TEST(the_short_way_leads_where_the_long_one_does)
 			ASSERT_EQ(m.cpu.iopl, longer.cpu.iopl);
 			ASSERT_EQ(m.cpu.virtual_if, longer.cpu.virtual_if);
 			ASSERT_EQ(m.cpu.cr2, longer.cpu.cr2);
+			ASSERT_EQ(m.cpu.irqs_pending, longer.cpu.irqs_pending);
+			ASSERT_EQ(m.cpu.told_pending, longer.cpu.told_pending);
+			ASSERT_EQ(m.cpu.halted, longer.cpu.halted);
+			ASSERT_EQ(m.cpu.sti_shadow, longer.cpu.sti_shadow);
+			ASSERT_EQ(m.cpu.stepping, longer.cpu.stepping);
 			if (one != LG_RUN)
 				break;
 		}
