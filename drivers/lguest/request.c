@@ -112,6 +112,8 @@ static int trap(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 {
 	if (arg[0] >= 32)
 		return -EINVAL;
+	/* As an NMI, it ends a HLT. */
+	WRITE_ONCE(cpu->halted, false);
 	lg_deliver(cpu, arg[0], lg_has_error_code(arg[0]), 0, false);
 	return 0;
 }

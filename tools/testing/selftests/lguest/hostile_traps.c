@@ -75,7 +75,7 @@ static bool gate_is_none(int n)
 /* The stubs of these vectors take the first word for an error code, which INT n does not push. */
 static bool stub_wants_error(int n)
 {
-	return n == 8 || (n >= 10 && n <= 14) || n == 17 || n == 21;
+	return n == 8 || (n >= 10 && n <= 14) || n == 17 || n == 21 || n == 29 || n == 30;
 }
 
 TEST_F(traps, int_n)

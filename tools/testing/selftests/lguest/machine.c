@@ -13,11 +13,12 @@
 #include <time.h>
 
 #include "harness.h"
-#include "launcher.h"
+#include "look.h"
 #include "guests/calls.h"
 #include "guests/channel.h"
 #include "guests/clock.h"
 #include "guests/stacks.h"
+#include "guests/trapped.h"
 
 TEST(processes)
 {
@@ -50,6 +51,100 @@ TEST(stacks_of_16_bits)
 	vm_start(&vm, "stacks", NULL);
 	vm.mailbox->in[STACKS_TURNS] = test_is_long() ? 20000000 : 500000;
 	vm_pass(&vm);
+	vm_stop(&vm);
+}
+
+/* ---- Traps that the launcher wants ---- */
+
+/* Where the vCPU is to be when it is taken back: asleep, or at user level. */
+struct where {
+	struct vm *vm;
+	char folder[LOOK_FOLDER];
+	const volatile uint32_t *counter;	/* or NULL: asleep */
+};
+
+static void *take_back(void *argument)
+{
+	struct where *where = argument;
+	char state[32];
+
+	for (;;) {
+		if (where->counter) {
+			if (*where->counter)
+				break;
+		} else {
+			look_file(where->folder, "state", state, sizeof(state));
+			if (!strcmp(state, "halted\n"))
+				break;
+		}
+		usleep(1000);
+	}
+	lguest_break(where->vm->fd, 1);
+	return NULL;
+}
+
+/* Runs until it is there, and makes a trap there. */
+static void trap_there(struct where *where, unsigned int vector)
+{
+	struct vm *vm = where->vm;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, take_back, where))
+		FAIL("no thread");
+	if (lguest_run(vm->fd, &vm->exit) || vm->exit.reason != LGUEST_EXIT_BREAK)
+		FAIL("exit %u, not a break", vm->exit.reason);
+	pthread_join(thread, NULL);
+	if (lguest_break(vm->fd, 0) || lguest_trap(vm->fd, vector))
+		FAIL("the trap is refused");
+}
+
+TEST(traps_by_the_launcher)
+{
+	/* LOAD_IDT_ENTRY sets none for these. */
+	const uint32_t no_gate = 1u << 2 | 1u << 8 | 1u << 15 | 1u << 31;
+	struct where where;
+	unsigned int vector, count = 0;
+	struct vm vm;
+	uint32_t *out;
+
+	vm_start(&vm, "trapped", NULL);
+	where.vm = &vm;
+	look_folder(where.folder, sizeof(where.folder));
+	out = vm.mailbox->out;
+	vm_sync(&vm, TRAPPED_GOES_ON);
+	for (vector = 0; vector < 32; vector++) {
+		if (!(no_gate >> vector & 1)) {
+			out[TRAPPED_ERROR] = 0xdead;
+			ASSERT_EQ(0, lguest_trap(vm.fd, vector));
+			count++;
+		}
+		vm_sync(&vm, vector < 31 ? TRAPPED_GOES_ON : TRAPPED_HALTS);
+		EXPECT_EQ(count, out[TRAPPED_COUNT]);
+		if (no_gate >> vector & 1)
+			continue;
+		EXPECT_EQ(vector, out[TRAPPED_VECTOR]);
+		EXPECT_EQ(0, out[TRAPPED_ERROR]);
+		EXPECT_EQ(1, out[TRAPPED_LEVEL]);
+	}
+
+	/* An exception ends a HLT; a Guest that slept on would never come here. */
+	where.counter = NULL;
+	trap_there(&where, 6);
+	vm_sync(&vm, TRAPPED_COUNTS);
+	EXPECT_EQ(count + 1, out[TRAPPED_COUNT]);
+	EXPECT_EQ(6, out[TRAPPED_VECTOR]);
+
+	where.counter = lguest_memory_at(&vm.memory, out[TRAPPED_COUNTER], 4);
+	trap_there(&where, 13);
+	vm_pass(&vm);
+	EXPECT_EQ(13, out[TRAPPED_VECTOR]);
+	EXPECT_EQ(3, out[TRAPPED_LEVEL]);
+	vm_stop(&vm);
+
+	vm_start(&vm, "trapped", NULL);
+	vm_sync(&vm, TRAPPED_GOES_ON);
+	ASSERT_EQ(0, lguest_trap(vm.fd, 2));
+	vm_dies(&vm, "no handler for NMI (2)");
 	vm_stop(&vm);
 }
 

@@ -10,8 +10,8 @@
 #define KERNEL_DS	LGUEST_BOOT_DS
 #define STUB_SIZE	16
 
-/* Vectors with which the processor pushes an error code (SDM vol. 3, 6.3.1). */
-#define HAS_ERROR	((1 << 8) | (0x1f << 10) | (1 << 17) | (1 << 21))
+/* Vectors with which the processor pushes an error code (SDM vol. 3, 6.3.1; #VC and #SX of AMD's). */
+#define HAS_ERROR	((1 << 8) | (0x1f << 10) | (1 << 17) | (1 << 21) | (3 << 29))
 
 	.text
 	.globl	trap_stubs
