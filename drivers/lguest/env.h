@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What surrounds the rooms of the virtual processor: segments.c, trap.c, decode.c and the
+ * What surrounds the rooms of the virtual processor: segments.c, trap.c, lines.c, decode.c and the
  * emulation. In the module that is lg.h. The same files are also compiled into userspace tests,
  * which bring a test_cpu.h: the parts of struct lg_cpu and struct lg_state that these rooms touch,
  * and Guest memory, shadow and lg_kill() of their own.

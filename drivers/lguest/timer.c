@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Time and interrupt lines from outside: a line may be raised from any context;
- * the Guest's one timer raises line 0. Delivery is trap.c's, by the vCPU
+ * the Guest's one timer raises line 0. Delivery is lines.c's, by the vCPU
  * itself.
  */
 #include <linux/hrtimer.h>

@@ -2,8 +2,9 @@
 /*
  * Traps: exceptions and interrupts on their way into the Guest, as the processor would deliver them
  * (SDM vol. 3, chapter 6). Enters here: an exception from the run loop, a fault that the walk or
- * the emulation found, an interrupt line. Leaves: the vCPU with another instruction pointer, or a
- * Guest that died with a sentence. Plain C (env.h).
+ * the emulation found, an interrupt line (lines.c). Leaves: the vCPU with another instruction
+ * pointer, or a Guest that died with a sentence. What is common goes a short way (quick.h). Plain C
+ * (env.h).
  *
  * What the Guest sees differs from the hardware in this, and only here and in the emulation of IRET
  * and RET:
@@ -21,6 +22,7 @@
  * 6-5), at most to the triple fault that ends the Guest.
  */
 #include "env.h"
+#include "quick.h"
 
 /* Gate types (SDM vol. 3, table 3-2). */
 #define GATE_TASK	0x5
@@ -28,8 +30,6 @@
 #define GATE_TRAP16	0x7
 #define GATE_INT32	0xe
 #define GATE_TRAP32	0xf
-
-#define NS_PER_SECOND	1000000000u
 
 /* Error code, EIP, CS, EFLAGS, ESP, SS. */
 #define FRAME_WORDS	6
@@ -316,12 +316,6 @@ static enum outcome find_stack(struct lg_cpu *cpu, u32 ext, u16 *ss, u32 *sp, u6
 	return DELIVERED;
 }
 
-/* A selector as the Guest's frames show it: kernel code and stack have privilege level 1 there. */
-static __always_inline u32 shown(bool user, u16 sel)
-{
-	return user ? sel : (sel & ~LG_SEL_RPL) | LG_KERNEL_RPL;
-}
-
 /* Writes `words` words of 2 or 4 bytes, the first one lowest. */
 static int write_words(struct lg_cpu *cpu, u32 linear, const u32 *word, unsigned int words,
 		       bool wide, u32 access)
@@ -336,29 +330,7 @@ static int write_words(struct lg_cpu *cpu, u32 linear, const u32 *word, unsigned
 	return lg_write_gva(cpu, linear, narrow, words * 2, access);
 }
 
-/* The registers, when all else is done. */
-static __always_inline void arrive(struct lg_cpu *cpu, u8 vector, bool to_user, u16 cs, u32 ip,
-				   u16 ss, u32 sp)
-{
-	struct lg_frame *frame = &cpu->state->frame;
-	u64 flags = frame->flags & ~(u64)(LG_FLAGS_TF | LG_FLAGS_NT | LG_FLAGS_RF);
-
-	if (cpu->user && !to_user)
-		flags &= ~(u64)LG_FLAGS_AC;
-	frame->flags = flags;
-	cpu->sti_shadow = false;
-	cpu->stepping = false;
-	cpu->user = to_user;
-	frame->cs = cs | LG_SEL_RPL;
-	frame->ip = ip;
-	frame->ss = ss | LG_SEL_RPL;
-	frame->sp = sp;
-	/* The handler may use what it is to look at (SDM vol. 3, 17.2.4). */
-	if (unlikely(vector == LG_TRAP_DB))
-		cpu->dr[7] &= ~LG_DR7_GD;
-}
-
-/* ---- The short way ---- */
+/* ---- What the short way (quick.h) goes by ---- */
 
 void lg_quick_forget(struct lg_cpu *cpu)
 {
@@ -382,118 +354,6 @@ static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 st
 		quick->kernel_ss = cpu->state->frame.ss;
 	else if (cpu->ss1 && !(cpu->ss1 & LG_SEL_LDT))
 		quick->stack = true;
-}
-
-/*
- * Where an event of so many words goes by the short way. The words of an entry from user level are
- * not counted.
- */
-static __always_inline bool quick_stack(const struct lg_cpu *cpu, u32 words, u16 *ss, u32 *sp)
-{
-	const struct lg_quick *quick = &cpu->quick;
-	const struct lg_frame *frame = &cpu->state->frame;
-
-	if (cpu->user) {
-		if (!quick->stack)
-			return false;
-		*ss = cpu->ss1;
-		*sp = cpu->esp1;
-		words += 2;
-	} else {
-		*ss = frame->ss;
-		*sp = frame->sp;
-		if (*ss != quick->kernel_ss)
-			return false;
-	}
-	if (*sp < words * 4)
-		return false;
-	*sp -= words * 4;
-	return true;
-}
-
-/* Opens Guest memory for that: lg_words_end() closes it. Numbers that are known cost less. */
-static __always_inline bool quick_begin(struct lg_cpu *cpu, u32 words, u32 sp, lg_words_t *at)
-{
-	if (cpu->user)
-		return lg_words_begin(cpu, sp, words + 2, LG_PF_WRITE, at);
-	return lg_words_begin(cpu, sp, words, LG_PF_WRITE, at);
-}
-
-static __always_inline bool is_interrupt_gate(u64 gate)
-{
-	return !(LG_DESC_TYPE(gate) & 1);
-}
-
-/*
- * Writes the frame, but for an error code, to `at`, and what becomes of virtual IF, which is
- * `enabled`, to `data`. False: Guest memory is not there.
- */
-static __always_inline bool quick_frame(struct lg_cpu *cpu, u64 gate, lg_words_t at,
-					struct lguest_data __user *data, u32 enabled)
-{
-	const struct lg_frame *frame = &cpu->state->frame;
-	const bool user = cpu->user;
-	u32 flags;
-
-	flags = (frame->flags & (LG_FLAGS_GUEST | LG_FLAGS_NT)) | LG_FLAGS_FIXED |
-		(u32)cpu->iopl << 12 | enabled;
-	if (unlikely(cpu->stepping))
-		flags &= ~LG_FLAGS_TF;
-	lg_word_put((u32)frame->ip, at, fault);
-	lg_word_put(shown(user, frame->cs), at + 1, fault);
-	lg_word_put(flags, at + 2, fault);
-	if (user) {
-		lg_word_put((u32)frame->sp, at + 3, fault);
-		lg_word_put((u32)(u16)frame->ss, at + 4, fault);
-	}
-	if (enabled && is_interrupt_gate(gate)) {
-		lg_word_put(0u, &data->irq_enabled, fault);
-		cpu->virtual_if = false;
-	}
-	return true;
-fault:
-	return false;
-}
-
-static __always_inline void quick_arrive(struct lg_cpu *cpu, u8 vector, u64 gate, u16 ss, u32 sp)
-{
-	arrive(cpu, vector, false, gate >> 16, (gate & 0xffff) | (u32)(gate >> 32 & 0xffff0000), ss,
-	       sp);
-}
-
-/*
- * Delivers as deliver_one() would, for a Guest whose tables are as kernels have them: from user or
- * kernel level to flat code and stack of its kernel. False: nothing has been done, but for words
- * below the stack perhaps, and that way has to be gone.
- */
-static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error,
-					  bool soft)
-{
-	struct lguest_data __user *data = lg_data_user(cpu);
-	u32 words = has_error ? 4 : 3, enabled, sp;
-	u64 gate = cpu->idt[vector];
-	lg_words_t at;
-	bool done;
-	u16 ss;
-
-	if (!(cpu->quick.gates[vector / 64] & BIT_ULL(vector % 64)) || !cpu->data_gpa ||
-	    (soft && cpu->user && !lg_desc_is_user(gate)) ||
-	    !quick_stack(cpu, words, &ss, &sp) || !quick_begin(cpu, words, sp, &at))
-		return false;
-	lg_word_get(enabled, &data->irq_enabled, fault);
-	if (has_error) {
-		lg_word_put(error, at, fault);
-		at++;
-	}
-	done = quick_frame(cpu, gate, at, data, enabled & LGUEST_IF);
-	lg_words_end();
-	if (!done)
-		return false;
-	quick_arrive(cpu, vector, gate, ss, sp);
-	return true;
-fault:
-	lg_words_end();
-	return false;
 }
 
 static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
@@ -695,6 +555,20 @@ enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip)
 }
 
 /**
+ * lg_deliver_line() - deliver the interrupt of a line, by the long way
+ * @cpu: the vCPU
+ * @line: its virtual IF is on
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died of it.
+ */
+enum lg_next lg_deliver_line(struct lg_cpu *cpu, unsigned int line)
+{
+	struct event ev = { .vector = LGUEST_FIRST_IRQ_VECTOR + line, .interrupt = true };
+
+	return deliver(cpu, ev, 0);
+}
+
+/**
  * lg_deliver_fault() - deliver what the walk or the emulation found
  * @cpu: the vCPU, the fault in cpu->fault
  *
@@ -715,192 +589,6 @@ enum lg_next lg_deliver_fault(struct lg_cpu *cpu)
 			     .has_error = fault->has_error,
 			     .error = fault->error };
 	return deliver(cpu, ev, fault->gva);
-}
-
-/* ---- Interrupt lines ---- */
-
-/* What lines need of struct lguest_data. */
-struct line_words {
-	u32 enabled, blocked, pending;
-};
-
-static bool read_line_words(struct lg_cpu *cpu, struct line_words *words)
-{
-	struct lguest_data __user *data;
-
-	if (!cpu->data_gpa) {
-		*words = (struct line_words){ .enabled = cpu->virtual_if ? LGUEST_IF : 0 };
-		return true;
-	}
-	if (likely(lg_data_begin(cpu))) {
-		data = lg_data_user(cpu);
-		lg_word_get(words->enabled, &data->irq_enabled, fault);
-		lg_word_get(words->blocked, &data->blocked_interrupts, fault);
-		lg_word_get(words->pending, &data->irq_pending, fault);
-		lg_words_end();
-		return true;
-	}
-	return false;
-fault:
-	lg_words_end();
-	return !read_data(cpu, offsetof(struct lguest_data, irq_enabled), &words->enabled, 4) &&
-	       !read_data(cpu, offsetof(struct lguest_data, blocked_interrupts), &words->blocked,
-			  4) &&
-	       !read_data(cpu, offsetof(struct lguest_data, irq_pending), &words->pending, 4);
-}
-
-/* Keeps irq_pending as it should be, without a write where it is so already. */
-static void tell_pending(struct lg_cpu *cpu, const struct line_words *words, bool waits)
-{
-	u32 value = waits ? LGUEST_IF : 0;
-
-	if (cpu->data_gpa && words->pending != value)
-		write_data(cpu, offsetof(struct lguest_data, irq_pending), value);
-	cpu->told_pending = waits;
-}
-
-/* With a line that is about to be delivered: the time, and that nothing else waits. */
-static void tell_line(struct lg_cpu *cpu, const struct line_words *words)
-{
-	u64 now = lg_wall_clock();
-	u32 time[2] = { now / NS_PER_SECOND, now % NS_PER_SECOND };
-
-	if (cpu->data_gpa)
-		lg_write_gpa(cpu, cpu->data_gpa + offsetof(struct lguest_data, time), time,
-			     sizeof(time));
-	tell_pending(cpu, words, false);
-}
-
-static enum lg_next deliver_line(struct lg_cpu *cpu, unsigned int line)
-{
-	struct event ev = { .vector = LGUEST_FIRST_IRQ_VECTOR + line, .interrupt = true };
-
-	return deliver(cpu, ev, 0);
-}
-
-/*
- * The lowest line that is not blocked, and all that goes with it, in one go: by the way of
- * deliver_quick(), through an interrupt gate, so that no other line can follow at once. False:
- * nothing has been done, and the long way has to be gone.
- */
-static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long lines)
-{
-	/* A bit per line. */
-	const u32 good = cpu->quick.gates[0] >> LGUEST_FIRST_IRQ_VECTOR;
-	struct lguest_data __user *data = lg_data_user(cpu);
-	u32 seconds, enabled, blocked, pending, waits, sp;
-	unsigned int line;
-	lg_words_t at;
-	u64 gate, now;
-	u16 ss;
-
-	if (cpu->sti_shadow || (!cpu->user && cpu->state->frame.ip == cpu->noirq_iret) ||
-	    !quick_stack(cpu, 3, &ss, &sp))
-		return false;
-	now = lg_wall_clock();
-	seconds = now / NS_PER_SECOND;
-	if (!quick_begin(cpu, 3, sp, &at))
-		return false;
-	lg_word_get(enabled, &data->irq_enabled, fault);
-	lg_word_get(blocked, &data->blocked_interrupts, fault);
-	lg_word_get(pending, &data->irq_pending, fault);
-	lines &= ~(unsigned long)blocked;
-	if (!lines || !(enabled & LGUEST_IF))
-		goto fault;
-	line = __ffs(lines);
-	gate = cpu->idt[LGUEST_FIRST_IRQ_VECTOR + line];
-	if (!(good & BIT(line)) || !is_interrupt_gate(gate))
-		goto fault;
-	waits = lines & (lines - 1) ? LGUEST_IF : 0;
-	lg_word_put(seconds, &data->time[0], fault);
-	lg_word_put((u32)(now - (u64)seconds * NS_PER_SECOND), &data->time[1], fault);
-	if (pending != waits)
-		lg_word_put(waits, &data->irq_pending, fault);
-	if (!quick_frame(cpu, gate, at, data, LGUEST_IF))
-		goto fault;
-	lg_words_end();
-
-	/* Whoever raised it once more in the meantime did so before its handler began. */
-	clear_bit(line, &cpu->irqs_pending);
-	cpu->told_pending = waits;
-	cpu->halted = false;
-	quick_arrive(cpu, LGUEST_FIRST_IRQ_VECTOR + line, gate, ss, sp);
-	lg_watch_inject(cpu, LGUEST_FIRST_IRQ_VECTOR + line, false, 0, true);
-	return true;
-fault:
-	lg_words_end();
-	return false;
-}
-
-/* One line after the other, by the long way. */
-static noinline enum lg_next deliver_lines(struct lg_cpu *cpu)
-{
-	struct lg_frame *frame = &cpu->state->frame;
-	struct line_words words;
-	unsigned int turns, line;
-	enum lg_next next;
-	unsigned long lines;
-	int err;
-
-	/* Bounded, however fast lines are raised and wherever an IRET goes. */
-	for (turns = 0; turns < LGUEST_IRQ_LINES; turns++) {
-		lines = READ_ONCE(cpu->irqs_pending);
-		if ((!lines && !cpu->told_pending) || (!cpu->data_gpa && !cpu->idt_in_memory))
-			return LG_RUN;
-		if (!read_line_words(cpu, &words))
-			return LG_RUN;
-
-		lines &= ~(unsigned long)words.blocked;
-		if (!lines || !(words.enabled & LGUEST_IF)) {
-			tell_pending(cpu, &words, lines);
-			return LG_RUN;
-		}
-		if (cpu->sti_shadow && !cpu->halted) {
-			/* One instruction more. The Guest's own TF ends the shadow as well. */
-			if (!(frame->flags & LG_FLAGS_TF)) {
-				cpu->stepping = true;
-				frame->flags |= LG_FLAGS_TF;
-			}
-			return LG_RUN;
-		}
-		if (!cpu->user && cpu->noirq_iret && frame->ip == cpu->noirq_iret && !cpu->halted) {
-			err = lg_iret(cpu, 4);
-			if (err == -EFAULT)
-				return lg_deliver_fault(cpu);
-			if (err != LG_EMU_JUMPED)
-				return LG_LAUNCHER;
-			continue;
-		}
-
-		line = __ffs(lines);
-		clear_bit(line, &cpu->irqs_pending);
-		cpu->halted = false;
-		/* Unless the next turn finds that something still waits. */
-		tell_line(cpu, &words);
-		next = deliver_line(cpu, line);
-		if (next != LG_RUN)
-			return next;
-	}
-	return LG_RUN;
-}
-
-/**
- * lg_deliver_interrupts() - deliver what is pending and may be
- * @cpu: the vCPU
- *
- * Before each entry. Nothing arrives at a Guest that has neither done LHCALL_LGUEST_INIT nor LIDT.
- * The lowest unblocked line first; a trap gate leaves virtual IF on, so the next may follow at
- * once. At the Guest's noirq_iret, the IRET is done first.
- *
- * Return: LG_RUN, or LG_LAUNCHER if the Guest died.
- */
-enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
-{
-	unsigned long lines = READ_ONCE(cpu->irqs_pending);
-
-	if (likely(lines && cpu->data_gpa && deliver_line_quick(cpu, lines)))
-		return LG_RUN;
-	return deliver_lines(cpu);
 }
 
 /* ---- Exceptions of the hardware ---- */

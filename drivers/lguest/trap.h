@@ -109,9 +109,11 @@ enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error
 enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip);
 /* Delivers cpu->fault. */
 enum lg_next lg_deliver_fault(struct lg_cpu *cpu);
+/* Delivers the interrupt of a line; virtual IF is on. */
+enum lg_next lg_deliver_line(struct lg_cpu *cpu, unsigned int line);
 /*
- * Delivers the lowest pending unblocked line if virtual IF allows; keeps irq_pending true. Before
- * each entry.
+ * lines.c: delivers the lowest pending unblocked line if virtual IF allows; keeps irq_pending true.
+ * Before each entry.
  */
 enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu);
 /* What an exception in the Guest (hardware vector 0 to 31 but page faults, NMI and #MC) becomes. */
