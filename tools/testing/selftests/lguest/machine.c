@@ -31,6 +31,11 @@ TEST(exceptions_of_user_level)
 	vm_passes("exceptions", NULL);
 }
 
+TEST(instructions_of_kernel_level)
+{
+	vm_passes("instructions", NULL);
+}
+
 TEST(breakpoints_and_cr4)
 {
 	vm_passes("breakpoints", NULL);
