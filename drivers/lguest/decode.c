@@ -283,7 +283,7 @@ static bool lock_allowed(const struct lg_insn *insn, unsigned int flags)
  * @big: the code segment has 32-bit operands and addresses
  *
  * Return: LG_DECODED; LG_DECODE_MORE if there are too few bytes; LG_DECODE_UNKNOWN;
- * LG_DECODE_TOO_LONG.
+ * LG_DECODE_LOCKED; LG_DECODE_TOO_LONG.
  */
 enum lg_decoded lg_decode(struct lg_insn *insn, const u8 *bytes, unsigned int len, bool big)
 {
@@ -342,6 +342,6 @@ enum lg_decoded lg_decode(struct lg_insn *insn, const u8 *bytes, unsigned int le
 		insn->sreg = LG_SREG_DS;
 
 	if (insn->lock && !lock_allowed(insn, flags))
-		return LG_DECODE_UNKNOWN;
+		return LG_DECODE_LOCKED;
 	return LG_DECODED;
 }

@@ -101,7 +101,8 @@ struct lg_insn {
 enum lg_decoded {
 	LG_DECODED,
 	LG_DECODE_MORE, /* the instruction goes on behind the bytes given */
-	LG_DECODE_UNKNOWN, /* none that the emulation knows; LOCK where it is #UD is one of these */
+	LG_DECODE_UNKNOWN, /* none that the emulation knows */
+	LG_DECODE_LOCKED, /* LOCK where it may not be: #UD */
 	LG_DECODE_TOO_LONG, /* #GP(0) */
 };
 

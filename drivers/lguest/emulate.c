@@ -312,6 +312,8 @@ static int fetch(struct lg_cpu *cpu, struct lg_insn *insn)
 			return 0;
 		case LG_DECODE_UNKNOWN:
 			return LG_EMU_NOT_OURS;
+		case LG_DECODE_LOCKED:
+			return lg_raise(cpu, LG_TRAP_UD, 0);
 		case LG_DECODE_TOO_LONG:
 			return lg_raise(cpu, LG_TRAP_GP, 0);
 		case LG_DECODE_MORE:
