@@ -112,8 +112,12 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	terminal_restore();
 
 	switch (end) {
-	case END_POWEROFF:
 	case END_STOPPED:
+		/* In the middle of a line, as a rule: what is said next is somebody else's. */
+		if (isatty(STDOUT_FILENO))
+			terminal_write("\n", 1);
+		return STATUS_OK;
+	case END_POWEROFF:
 		return STATUS_OK;
 	case END_RESTART:
 		return STATUS_RESTART;
