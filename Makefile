@@ -29,6 +29,9 @@ check: ## build module and selftests, run them in the emulated host: the test co
 check-long: ## the same with every test's full count of rounds: hours
 	@TESTS="$$LGUEST_TESTS" LGUEST_TEST_LONG=1 scripts/check
 
+check-matrix: ## the core tests on each kernel, with 4 and 5 levels, pti=off and on, 1 and 2 CPUs: hours
+	@TESTS="$$LGUEST_TESTS" scripts/check-matrix
+
 run: ## a Linux guest in the emulated host: its shell, or CMD='...' run there
 ifdef CMD
 	@scripts/run "$$LGUEST_CMD"
@@ -97,7 +100,7 @@ htmldocs: ## Documentation/virt/lguest as pages, into build/html; a warning is a
 clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 	@rm -rf build
 
-.PHONY: help modules check check-long run host guest-debian debian check-debian \
+.PHONY: help modules check check-long check-matrix run host guest-debian debian check-debian \
 	check-kselftests bench fuzz tools modules_install install sparse checkpatch \
 	lint htmldocs clean
 
@@ -113,7 +116,9 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   SHARE=DIRECTORY                appears at /mnt in the host, read-write
 #H   HOST_FILES=DIRECTORY           its contents are added to the host's root
 #H   TIMEOUT=300                    seconds that CMD may take, boot included
-#H   TESTS='a b'                    check: these selftests only
+#H   TESTS='a b*'                   check, check-matrix: these selftests only
+#H   KERNELS='6.1 6.12 sid' LEVELS='4 5' PTI='off on' CPUS='1 2'
+#H                                  check-matrix: these hosts only
 #H   TRACE=1                        check: with all tracepoints on
 #H Variables of run:
 #H   LGUEST_ARGS='-m 64 --rng'      more for `lguest run`

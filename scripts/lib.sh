@@ -5,6 +5,9 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+# depmod and others; the PATH of who is not root lacks them.
+PATH=$PATH:/usr/sbin:/sbin
+
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Everything that was downloaded or is expensive to make, shared by all trees of
