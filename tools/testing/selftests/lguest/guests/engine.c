@@ -8,7 +8,18 @@
 #include "guest.h"
 #include "../guests/engine.h"
 
+#define MXCSR_DEFAULT	0x1f80u
+
 static u32 code, data, stack;
+
+/*
+ * As Linux does for a signal's handler. Else an error that one case leaves waiting in the FPU is
+ * met by another. With CR0.TS there is nothing to reset it for.
+ */
+static void reset_fpu(u32 mxcsr)
+{
+	asm volatile("fninit; ldmxcsr %0" : : "m" (mxcsr));
+}
 
 static void run(struct engine_case *c)
 {
@@ -17,6 +28,7 @@ static void run(struct engine_case *c)
 		.gs = c->gs, .fs = c->fs, .es = c->es, .ds = c->ds,
 		.ip = c->ip, .cs = c->cs, .flags = c->flags, .sp = c->sp, .ss = c->ss,
 	};
+	struct trap trap;
 
 	memset(va(code), 0xcc, 2 * ENGINE_CODE_BYTES);
 	memcpy(va(code), c->code, ENGINE_CODE_BYTES);
@@ -25,6 +37,7 @@ static void run(struct engine_case *c)
 	if ((c->sp & -PAGE_SIZE) == ENGINE_STACK &&
 	    (c->sp & (PAGE_SIZE - 1)) <= PAGE_SIZE - sizeof(c->stack))
 		memcpy(va(stack) + (c->sp & (PAGE_SIZE - 1)), c->stack, sizeof(c->stack));
+	guest_try(reset_fpu, MXCSR_DEFAULT, &trap);
 	guest_try_state(&state);
 
 	c->vector = state.vector;
