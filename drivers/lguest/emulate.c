@@ -470,6 +470,10 @@ static noinline enum lg_next emulate(struct lg_cpu *cpu, int vector, u32 error)
 	enum lg_next next;
 	int err;
 
+	/* What is no instruction in ring 3 is none at user level; which, processors differ in. */
+	if (vector == LG_TRAP_UD && cpu->user)
+		goto theirs;
+
 	if (vector != LG_TRAP_UD && error && !(error & LG_ERROR_IDT)) {
 		/* A selector: is the running copy of its descriptor an old one? */
 		err = lg_seg_refresh(cpu, error);
