@@ -5,7 +5,7 @@
 # Which kernel is the host, and what it is like (`make help`).
 export HOST_KERNEL ?= 6.1
 export HOST_ARGS HOST_CPU HOST_SMP HOST_MEM HOST_BOOT QEMU_ARGS SHARE TIMEOUT KDIR
-export HOST_FILES TRACE
+export HOST_FILES TRACE EMULATOR
 
 # As it was typed: make would take the shell's $ for its own.
 export LGUEST_CMD := $(value CMD)
@@ -106,6 +106,7 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 
 #H
 #H Variables of host, run, check and bench:
+#H   EMULATOR=bochs                 not QEMU: slow and strict (check: host.d/tests.bochs)
 #H   HOST_KERNEL=6.1|6.12|sid|FILE  the host's kernel; a FILE (vmlinuz) wants KDIR=its headers
 #H   HOST_ARGS='pti=on ...'         more for its command line
 #H   HOST_CPU='max,-la57'           QEMU's -cpu (max,erms=off,-smap)

@@ -5,8 +5,8 @@
  * makes signals of them: it sends the program to a handler of its own, which repairs what was wrong
  * and goes on.
  *
- * The emulated host's processor checks neither limits nor types of segments at an access, and has
- * neither #AC nor #XM: none of these is here.
+ * QEMU checks neither limits nor types of segments at an access, and has neither #AC nor #XM: those
+ * are in limits.c.
  */
 #include "user.h"
 
