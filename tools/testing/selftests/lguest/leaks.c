@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "harness.h"
+#include "fail_nth.h"
 #include "launcher.h"
 #include "guests/work.h"
 
@@ -319,6 +320,41 @@ static void is_refused(int i)
 TEST(guests_that_were_refused)
 {
 	many(_metadata, is_refused);
+}
+
+static int try_initialize(void *arg)
+{
+	struct vm *vm = arg;
+
+	return lguest_initialize(vm->fd, vm->memory.base, vm->memory.size / LGUEST_PAGE_SIZE,
+				 vm->pgdir, vm->entry);
+}
+
+static void make_another(void *arg)
+{
+	struct vm *vm = arg;
+
+	close(vm->fd);
+	vm->fd = lguest_open();
+}
+
+/* The same for want of memory, at each point where it may be wanting. */
+static void has_no_memory(int i)
+{
+	const struct request request = { "INITIALIZE", try_initialize, make_another };
+	unsigned int refused;
+	struct vm vm;
+
+	vm_load(&vm, "work", NULL);
+	if (!try_without_each(&request, &vm, &refused) || !refused)
+		FAIL("no allocation failed");
+	vm_stop(&vm);
+}
+
+TEST(guests_without_memory)
+{
+	ALLOCATIONS_FAIL_OR_SKIP();
+	many(_metadata, has_no_memory);
 }
 
 /* One that broke a rule: its sentence and registers are kept somewhere while it is there. */
