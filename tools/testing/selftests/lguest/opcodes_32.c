@@ -41,10 +41,11 @@ struct native {
 
 /*
  * A case that a tick interrupts begins anew: the way back from a signal changes null selectors. One
- * that so many ticks interrupt never ends, however slow the machine is.
+ * that so many ticks interrupt never ends, however slow the machine is. Ticks are far apart, as a
+ * case that goes through a page of data, and writes to it, takes QEMU a tenth of a second.
  */
-#define TICK_US		50000
-#define PATIENCE	8
+#define TICK_SECONDS	3
+#define PATIENCE	4
 
 static struct native *native;
 static uint32_t native_save[6];
@@ -143,7 +144,7 @@ static void native_child(void)
 	static uint8_t signal_stack[65536];
 	struct sigaction action = { .sa_sigaction = native_trap,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	struct itimerval timer = { { 0, TICK_US }, { 0, TICK_US } };
+	struct itimerval timer = { { TICK_SECONDS, 0 }, { TICK_SECONDS, 0 } };
 	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 	uint8_t *code, *code_alias, *data, *stack_page;
 	int i, fd = memfd_create("code", 0);
@@ -401,7 +402,8 @@ FIXTURE_SETUP(opcodes)
 {
 	native = mmap(NULL, sizeof(*native), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)native);
-	engine_start(&self->engine, 20000, 10);
+	/* At user level none goes on for ever. */
+	engine_start(&self->engine, 20000, variant->user ? 200 : 20);
 }
 
 FIXTURE_TEARDOWN(opcodes)
