@@ -149,7 +149,12 @@ static void *kvm_turns(void *arg)
 	volatile int *stop = arg;
 	struct kvm_vm k;
 	int turns = 0, cpu = 0;
+	sigset_t alarms;
 
+	/* They are for the thread that reads; KVM does not make a machine while one is pending. */
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarms, NULL);
 	kvm_make(&k);
 	while (!*stop) {
 		run_on(cpu = !cpu);
