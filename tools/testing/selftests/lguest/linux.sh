@@ -110,7 +110,7 @@ sized()		# MIB LEAST-KIB ARGUMENT...
 	guest "$memory" -m "$size" "$@" &&
 		[ "$(cat "$tmp/out")" -gt "$least" ] && [ "$(cat "$tmp/out")" -le $((size * 1024)) ]
 }
-sized 16 8000; report "16 MiB"
+sized 24 8000; report "24 MiB"
 sized 3072 2900000; report "3 GiB, most of it above what the kernel maps"
 
 # ---- Disk: what is written by one Guest is read by another, and by us.
