@@ -81,7 +81,7 @@ sed -n '/^\.SH OPTIONS OF RUN/,/^\.SH OTHER/p' "$tmp/man" | grep -A 1 '^\.TP' | 
 same "$tmp/run.help" "$tmp/run.man"
 report "the man page has the options of run, and no others"
 
-sed -n '/^Options of run/,/^Rights/p' "$here/running.rst" | grep '^``' | options >"$tmp/run.rst"
+sed -n '/^Options of run/,/^Other verbs/p' "$here/running.rst" | grep '^``' | options >"$tmp/run.rst"
 same "$tmp/run.help" "$tmp/run.rst"
 report "running.rst has the options of run, and no others"
 
