@@ -32,7 +32,8 @@ static void set_narrow(u32 sel, u32 dpl)
  * At user level: EAX is what ESP is to be. Loads the segment by itself, looks at ESP over and over,
  * as often as EBX says, and tells in EAX what it saw last. The stack is not used.
  */
-extern char user_program[], user_program_end[];
+extern const u8 user_program[];
+extern const u32 user_program_bytes;
 asm("	.section .rodata\n"
     "user_program:\n"
     "	movl	%eax, %edx\n"
@@ -45,7 +46,8 @@ asm("	.section .rodata\n"
     "	decl	%ebx\n"
     "	jnz	1b\n"
     "2:	int	$0x80\n"
-    "user_program_end:\n"
+    "user_program_bytes:\n"
+    "	.long	. - user_program\n"
     "	.text\n");
 
 static void check(u32 half, u32 esp, const char *where)
@@ -138,7 +140,7 @@ void guest_main(void)
 {
 	u32 code = guest_alloc(1, PAGE_SIZE), stack = guest_alloc(1, PAGE_SIZE), handler = (u32)note_sp, i;
 
-	memcpy(va(code), user_program, user_program_end - user_program);
+	memcpy(va(code), user_program, user_program_bytes);
 	memcpy(va(code + 0x800), "\xcd\x80", 2);
 	guest_map(lguest_pgdir, CODE, code | PTE_ALL);
 	guest_map(lguest_pgdir, STACK + STACK_PAGE, stack | PTE_ALL);
