@@ -7,24 +7,7 @@
 
 here=$(dirname "$0")
 guest=$here/command.c0000000.elf
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-number=0 failed=0
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	status=$?
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		echo "# status $status"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" | head -n 20
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
+. "$here/tap.sh"
 
 # run STATUS ARGUMENT...: lguest run ends with it; its output is in $tmp
 run()
@@ -40,16 +23,6 @@ run()
 says()
 {
 	grep -q "$1" "$tmp/err"
-}
-
-# until COMMAND...: true soon, or false after a long time
-until_true()
-{
-	for i in $(seq 300); do
-		"$@" 2>/dev/null && return
-		sleep 0.1
-	done
-	return 1
 }
 
 disk()
@@ -154,4 +127,4 @@ done
 [ $good = 1 ]
 report "killed: nothing that was flushed is lost"
 
-[ $failed = 0 ]
+exit $failed

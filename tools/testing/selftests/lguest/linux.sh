@@ -7,24 +7,7 @@
 # lguest-host: mem=1536 linux=yes timeout=900
 
 files=/lguest/linux
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-number=0 failed=0
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	status=$?
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		echo "# status $status"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" | tail -n 40
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
+. "$(dirname "$0")/tap.sh"
 
 # guest COMMAND ARGUMENT...: what a Guest makes of it, in $tmp/out and $tmp/err; the command's status
 guest()
@@ -240,4 +223,4 @@ for variant in $variants; do
 	report "$variant"
 done
 
-[ $failed = 0 ]
+exit $failed

@@ -20,25 +20,9 @@ if [ -z "$NETWORK_INSIDE" ]; then
 	exec "$(dirname "$0")/passt_room.sh" ./network.sh
 fi
 
-tmp=$(mktemp -d)
+. "$(dirname "$0")/tap.sh"
 chmod 777 "$tmp"
 trap 'kill $server 2>/dev/null; rm -rf "$tmp"' EXIT
-number=0 failed=0
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	status=$?
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		echo "# status $status"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" | tail -n 40
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
 
 # A user with no right but that to run Guests and to use one tap.
 echo "runner:x:1000:1000:runner:$tmp:/bin/sh" >>/etc/passwd

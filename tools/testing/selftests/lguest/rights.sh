@@ -8,37 +8,11 @@
 here=$(cd "$(dirname "$0")" && pwd)
 guest=$here/command.c0000000.elf
 rule=/usr/lib/udev/rules.d/60-lguest.rules
-tmp=$(mktemp -d)
+. "$here/tap.sh"
 chmod 755 "$tmp"
-trap 'rm -rf "$tmp"' EXIT
-number=0 failed=0
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	status=$?
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		echo "# status $status"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" | head -n 20
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
 
 # as USER COMMAND: its status; what it says is in $tmp
 as() { su -s /bin/sh "$1" -c "$2" >"$tmp/out" 2>"$tmp/err" </dev/null; }
-
-until_true()
-{
-	for i in $(seq 300); do
-		"$@" 2>/dev/null && return
-		sleep 0.1
-	done
-	return 1
-}
 
 # What udev would do, by the rule's own words.
 value() { sed -n "s/.*[ ,]$1=\"\([^\"]*\)\".*/\1/p" "$rule"; }

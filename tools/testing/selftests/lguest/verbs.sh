@@ -6,24 +6,9 @@
 # lguest-host: timeout=300
 
 here=$(dirname "$0")
-tmp=$(mktemp -d)
+. "$here/tap.sh"
 trap 'kill $pids 2>/dev/null; rm -rf "$tmp"' EXIT
-number=0 failed=0 pids=
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	status=$?
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		echo "# status $status"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" | head -n 40
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
+pids=
 
 # verb STATUS ARGUMENT...: the command ends with it; what it says is in $tmp
 verb()
@@ -37,15 +22,6 @@ verb()
 
 said() { grep -q -e "$1" "$tmp/out"; }
 complained() { grep -q -e "$1" "$tmp/err"; }
-
-until_true()
-{
-	for i in $(seq 300); do
-		"$@" && return
-		sleep 0.1
-	done
-	return 1
-}
 
 # start GUEST [MODE]: and wait until it has its folder
 start()
@@ -129,4 +105,4 @@ report "debug with a System.map, and with what is none"
 kill $known_pid && until_true eval '! lguest list | grep -q "  $known_pid "' && verb 3 show $known regs
 report "a guest that has gone"
 
-[ $failed = 0 ]
+exit $failed

@@ -18,24 +18,7 @@ echo "TAP version 13"
 guest=$("$tree/scripts/guest-kernel") && host=$("$tree/scripts/kernel" 6.1) &&
 	"$tree/scripts/packages" lz4 bzip2 xz-utils zstd >&2 || exit 1
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-number=0 failed=0
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	local status=$?
-
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		sed 's/^/# /' "$tmp/err" | head -n 20
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
+. "$(dirname "$0")/tap.sh"
 
 # The last one is the sentence, others may be of the progress.
 run() { "$lguest" run -k "$@" </dev/null >"$tmp/out" 2>"$tmp/err"; }

@@ -6,23 +6,7 @@
 
 here=$(dirname "$0")/manual
 lguest=$(cd "$(dirname "$0")" && pwd)/../../tools/lguest
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-number=0 failed=0
-
-# report NAME: the status of the command before is the verdict
-report()
-{
-	local status=$?
-
-	number=$((number + 1))
-	if [ $status = 0 ]; then
-		echo "ok $number $1"
-	else
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
+. "$(dirname "$0")/tap.sh"
 
 # same A B: two sorted lists; the difference is shown
 same() { diff "$1" "$2" | sed 's/^/# /'; cmp -s "$1" "$2"; }
