@@ -4,6 +4,10 @@
  * is always empty; what is typed waits in the terminal until the receive FIFO
  * has room. No byte is ever lost; only in loopback mode the Guest can overrun
  * itself.
+ *
+ * While a driver looks what kind of port this is, and sets it up, it seems to
+ * listen and does not. So what it has not read goes back to the terminal when it
+ * ceases to listen, or empties the FIFO.
  */
 #include <pthread.h>
 #include <string.h>
@@ -61,6 +65,7 @@ static struct serial {
 	uint8_t changed; /* of the modem's lines, likewise: the MSR's low bits */
 	uint8_t fifo[FIFO];
 	unsigned int filled; /* bytes in fifo, the oldest first */
+	bool looped; /* some of them are the Guest's own */
 	bool was_pending; /* an interrupt, when the line was last raised */
 	int guest; /* for raising the line */
 } serial = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -112,9 +117,20 @@ static uint8_t receiver_buffer(struct serial *s)
 	if (!s->filled)
 		return 0;
 	memmove(s->fifo, s->fifo + 1, --s->filled);
-	if (!s->filled)
+	if (!s->filled) {
+		s->looped = false;
 		terminal_room();
+	}
 	return byte;
+}
+
+/* What the Guest has not read it will get again; the terminal is held. */
+static void empty_fifo(struct serial *s)
+{
+	if (!s->looped)
+		terminal_give_back(s->fifo, s->filled);
+	s->filled = 0;
+	s->looped = false;
 }
 
 /* True if a byte that is written now leaves the port. */
@@ -194,8 +210,10 @@ static bool write_register(struct serial *s, unsigned int reg, uint8_t value)
 			s->dll = value;
 			return false;
 		}
-		if (!sends(s, reg))
+		if (!sends(s, reg)) {
 			receive(s, value);
+			s->looped = true;
+		}
 		s->thr_empty = true;
 		return true;
 	case IER:
@@ -205,12 +223,14 @@ static bool write_register(struct serial *s, unsigned int reg, uint8_t value)
 		}
 		if (value & ~s->ier & IER_THRI)
 			s->thr_empty = true;
+		if (s->ier & ~value & IER_RDI && !s->looped)
+			empty_fifo(s);
 		s->ier = value & IER_ALL;
 		terminal_room();
 		return true;
 	case IIR_FCR:
 		if (value & FCR_CLEAR_RX || !(value & FCR_ENABLE) == s->fifo_on)
-			s->filled = 0;
+			empty_fifo(s);
 		s->fifo_on = value & FCR_ENABLE;
 		terminal_room();
 		return false;
@@ -245,12 +265,16 @@ static void serial_write(void *owner, uint32_t offset, unsigned int size,
 {
 	struct serial *s = owner;
 	uint8_t byte = value;
-	bool out;
+	bool control = offset == IER || offset == IIR_FCR, out;
 
+	if (control)
+		terminal_hold();
 	pthread_mutex_lock(&s->lock);
 	out = sends(s, offset);
 	update_line(s, write_register(s, offset, value));
 	pthread_mutex_unlock(&s->lock);
+	if (control)
+		terminal_release();
 	/* Where the terminal takes nothing, this waits; nobody who types is to wait with it. */
 	if (out)
 		terminal_write(&byte, 1);

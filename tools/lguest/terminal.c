@@ -25,6 +25,17 @@ static struct terminal_input *inputs;
 static void (*leave)(void);
 static int wake = -1; /* eventfd */
 
+/*
+ * What was typed is read ahead a little, so that ^A x is seen when nobody
+ * listens; the rest waits in the terminal or pipe, and nothing is lost.
+ */
+#define READ_AHEAD 4096
+static struct {
+	pthread_mutex_t lock;
+	uint8_t bytes[READ_AHEAD + TERMINAL_GIVEN_BACK_MAX];
+	size_t count;
+} waiting = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
 /* Keeps what different devices write from mixing within one call. */
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 
@@ -147,46 +158,71 @@ static size_t filter(uint8_t *bytes, size_t count, bool *escaped)
 	return to;
 }
 
-/*
- * What was typed is read ahead a little, so that ^A x is seen when nobody
- * listens; the rest waits in the terminal or pipe, and nothing is lost.
- */
+void terminal_hold(void)
+{
+	pthread_mutex_lock(&waiting.lock);
+}
+
+void terminal_give_back(const uint8_t *bytes, size_t count)
+{
+	count = min(count, sizeof(waiting.bytes) - waiting.count);
+	memmove(waiting.bytes + count, waiting.bytes, waiting.count);
+	memcpy(waiting.bytes, bytes, count);
+	waiting.count += count;
+}
+
+void terminal_release(void)
+{
+	pthread_mutex_unlock(&waiting.lock);
+}
+
+/* Gives what waits to who listens; returns how much there is still room for. */
+static size_t hand_out(void)
+{
+	struct terminal_input *input;
+	size_t room;
+
+	pthread_mutex_lock(&waiting.lock);
+	while ((input = listener(&room)) && (room = min(room, waiting.count))) {
+		input->take(input->owner, waiting.bytes, room);
+		waiting.count -= room;
+		memmove(waiting.bytes, waiting.bytes + room, waiting.count);
+	}
+	room = READ_AHEAD - min(waiting.count, (size_t)READ_AHEAD);
+	pthread_mutex_unlock(&waiting.lock);
+	return room;
+}
+
 static void *input_thread(void *unused)
 {
-	static uint8_t bytes[4096];
-	size_t count = 0, room;
-	struct terminal_input *input;
+	static uint8_t bytes[READ_AHEAD];
 	bool escaped = false, end = false;
 	eventfd_t unused_count;
 	ssize_t got;
 
-	while (!end || count) {
+	for (;;) {
+		size_t room = hand_out();
 		struct pollfd poll_for[] = {
 			{ .fd = wake, .events = POLLIN },
-			{ .fd = STDIN_FILENO, .events = POLLIN },
+			{ .fd = end || !room ? -1 : STDIN_FILENO, .events = POLLIN },
 		};
 
-		input = listener(&room);
-		room = min(room, count);
-		if (room) {
-			input->take(input->owner, bytes, room);
-			count -= room;
-			memmove(bytes, bytes + room, count);
-			continue;
-		}
-		if (end || count == sizeof(bytes))
-			poll_for[1].fd = -1;
 		if (poll(poll_for, 2, -1) < 0)
 			continue;
 		if (poll_for[0].revents)
 			eventfd_read(wake, &unused_count);
 		if (!poll_for[1].revents)
 			continue;
-		got = read(STDIN_FILENO, bytes + count, sizeof(bytes) - count);
-		if (got > 0)
-			count += filter(bytes + count, got, &escaped);
-		else if (!got || (errno != EINTR && errno != EAGAIN))
+		got = read(STDIN_FILENO, bytes, room);
+		if (got > 0) {
+			got = filter(bytes, got, &escaped);
+			terminal_hold();
+			memcpy(waiting.bytes + waiting.count, bytes, got);
+			waiting.count += got;
+			terminal_release();
+		} else if (!got || (errno != EINTR && errno != EAGAIN)) {
 			end = true;
+		}
 	}
 	return NULL;
 }

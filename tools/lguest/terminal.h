@@ -45,4 +45,14 @@ int terminal_start(void (*leave)(void), struct lguest_error *error);
 /* Some input's room() has become greater: any thread. */
 void terminal_room(void);
 
+/*
+ * From terminal_hold() to terminal_release() no input is given to anybody. What was, and the Guest has
+ * not read, may be given back meanwhile: it will come again, to whoever listens then.
+ */
+void terminal_hold(void);
+void terminal_give_back(const uint8_t *bytes, size_t count);
+void terminal_release(void);
+/* So many bytes at most. */
+#define TERMINAL_GIVEN_BACK_MAX 16
+
 #endif /* LGUEST_TERMINAL_H */

@@ -249,6 +249,7 @@ static const struct virtio_kind kind = {
 	.name = "disk",
 	.id = VIRTIO_ID_BLOCK,
 	.queues = 1,
+	.entries = QUEUE_MAX,
 	.notify = notify,
 };
 

@@ -3,6 +3,12 @@
  * The console (virtio 1.1, 5.3): hvc0 in Linux, its other end the terminal. What is typed waits in
  * a small buffer until the Guest has given one of its own. Further consoles (hvc1, ...) only take
  * what the Guest writes, each to a file.
+ *
+ * A driver may offer buffers some time before it has a use for what comes in them: Linux throws
+ * away what arrives while its probe is going on, and that tells all of its log to a new console. But
+ * a driver that agreed on the terminal's size has to read it, and to hear of its changes. So a new
+ * size is announced as soon as there is a driver, and all input waits until it has been read: Linux
+ * does so when its probe is over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +25,9 @@
 
 enum { RX, TX, QUEUES };
 
+/* Linux has a page for each entry of RX, and is never more than one ahead in TX. */
+#define ENTRIES 16
+
 static struct console {
 	struct virtio device;
 	int output;			/* of a further console; the terminal has its own way */
@@ -31,6 +40,7 @@ static struct console {
 	uint8_t typed[1024];
 	unsigned int count;
 	atomic_bool resized;
+	atomic_bool listening;		/* the driver has a use for input */
 } console = { .typing = PTHREAD_MUTEX_INITIALIZER };
 
 static void receive(struct console *c)
@@ -42,7 +52,7 @@ static void receive(struct console *c)
 
 	pthread_mutex_lock(&c->typing);
 	was_full = c->count == sizeof(c->typed);
-	while (c->count && queue_pop(queue, &chain)) {
+	while (c->count && c->listening && queue_pop(queue, &chain)) {
 		n = chain_write(&chain, 0, c->typed, c->count);
 		c->count -= n;
 		memmove(c->typed, c->typed + n, c->count);
@@ -80,10 +90,10 @@ static void transmit(struct console *c)
 /* Columns and rows, as the terminal says; unknown is 0. */
 static void take_size(struct console *c)
 {
-	struct winsize size;
+	struct winsize size = {};
 	uint8_t bytes[4];
 
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size))
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) && c->listening)
 		return;
 	put_le(bytes, 2, size.ws_col);
 	put_le(bytes + 2, 2, size.ws_row);
@@ -104,7 +114,28 @@ static void notify(struct virtio *device, unsigned int queue)
 
 static void start(struct virtio *device)
 {
+	struct console *c = container_of(device, struct console, device);
+
+	if (!virtio_agreed(device, VIRTIO_CONSOLE_F_SIZE))
+		c->listening = true;
+	c->resized = c == &console;
 	terminal_room();
+}
+
+static void stop(struct virtio *device)
+{
+	container_of(device, struct console, device)->listening = false;
+}
+
+static void read_config(struct virtio *device, unsigned int offset)
+{
+	struct console *c = container_of(device, struct console, device);
+
+	if (offset >= offsetof(struct virtio_console_config, max_nr_ports) ||
+	    atomic_exchange(&c->listening, true))
+		return;
+	terminal_room();
+	virtio_kick(device, RX);
 }
 
 /* Something from a kernel that has no queues yet: one byte. */
@@ -122,8 +153,11 @@ static const struct virtio_kind kind = {
 	.name = "console",
 	.id = VIRTIO_ID_CONSOLE,
 	.queues = QUEUES,
+	.entries = ENTRIES,
 	.start = start,
+	.stop = stop,
 	.notify = notify,
+	.read_config = read_config,
 	.write_config = write_config,
 };
 
@@ -134,7 +168,7 @@ static int room(void *owner)
 	struct console *c = owner;
 	int free;
 
-	if (!c->device.running)
+	if (!c->device.running || !c->listening)
 		return -1;
 	pthread_mutex_lock(&c->typing);
 	free = sizeof(c->typed) - c->count;
@@ -170,7 +204,6 @@ struct virtio *console_create(struct lguest_error *error)
 	c->device.features = 1ull << VIRTIO_CONSOLE_F_SIZE |
 			     1ull << VIRTIO_CONSOLE_F_EMERG_WRITE;
 	c->device.config_size = sizeof(struct virtio_console_config);
-	c->resized = true;
 	c->input = (struct terminal_input){ .owner = c,
 					    .room = room,
 					    .take = take };

@@ -47,6 +47,8 @@ uint32_t virtio_read_config(struct virtio *device, unsigned int offset,
 	pthread_mutex_lock(&device->config_lock);
 	memcpy(&value, device->config + offset, size);
 	pthread_mutex_unlock(&device->config_lock);
+	if (device->kind->read_config)
+		device->kind->read_config(device, offset);
 	return value;
 }
 
@@ -144,7 +146,7 @@ int virtio_init(struct virtio *device, const struct lguest_memory *memory,
 	if (device->irq < 0)
 		goto failed;
 	for (i = 0; i < device->kind->queues; i++) {
-		queue_reset(&device->queue[i]);
+		queue_reset(&device->queue[i], device->kind->entries);
 		device->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (device->kick[i] < 0)
 			goto failed;
@@ -192,7 +194,7 @@ void virtio_reset(struct virtio *device)
 	device->running = false;
 	device->agreed = 0;
 	for (i = 0; i < device->kind->queues; i++)
-		queue_reset(&device->queue[i]);
+		queue_reset(&device->queue[i], device->kind->entries);
 	device->needs_reset = false;
 	device->isr = 0;
 	pthread_mutex_unlock(&device->lock);

@@ -5,7 +5,7 @@
  * its own configuration, and nothing of PCI; a transport knows none of the kinds.
  *
  * Each device has a thread, in which all functions of its kind run but
- * write_config; the lock is held then. So a kind needs no lock of its own.
+ * read_config and write_config; the lock is held then. So a kind needs no lock of its own.
  */
 #ifndef LGUEST_VIRTIO_DEVICE_H
 #define LGUEST_VIRTIO_DEVICE_H
@@ -30,6 +30,7 @@ struct virtio_kind {
 	const char *name; /* for messages, and of its thread */
 	uint16_t id; /* VIRTIO_ID_* */
 	unsigned int queues;
+	unsigned int entries; /* of a queue, at most: a power of two, up to QUEUE_MAX */
 	/* The Guest has set DRIVER_OK: features and queues are settled. */
 	void (*start)(struct virtio *device);
 	/* The Guest resets it: what was begun is to be forgotten. */
@@ -41,9 +42,10 @@ struct virtio_kind {
 	/* poll()'s events that are of interest now; optional with no fd. */
 	short (*fd_events)(struct virtio *device);
 	/*
-	 * The Guest wrote to its configuration. Runs in the vCPU's thread,
+	 * The Guest read or wrote its configuration. Run in the vCPU's thread,
 	 * without the lock. Optional.
 	 */
+	void (*read_config)(struct virtio *device, unsigned int offset);
 	void (*write_config)(struct virtio *device, unsigned int offset,
 			     unsigned int size, uint32_t value);
 };

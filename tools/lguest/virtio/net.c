@@ -222,6 +222,7 @@ static const struct virtio_kind kind = {
 	.name = "net",
 	.id = VIRTIO_ID_NET,
 	.queues = QUEUES,
+	.entries = QUEUE_MAX,
 	.start = start,
 	.stop = stop,
 	.notify = notify,

@@ -21,10 +21,10 @@ static bool broken(struct queue *queue, const char *why)
 	return false;
 }
 
-void queue_reset(struct queue *queue)
+void queue_reset(struct queue *queue, uint16_t size)
 {
 	memset(queue, 0, sizeof(*queue));
-	queue->size = QUEUE_MAX;
+	queue->size = size;
 }
 
 static void *ring(const struct queue *queue, uint64_t gpa, size_t size,

@@ -50,8 +50,8 @@ struct chain {
 	struct iovec iov[QUEUE_MAX];
 };
 
-/* Forgets everything: the state after a reset, with the largest size. */
-void queue_reset(struct queue *queue);
+/* Forgets everything: the state after a reset, with the largest size there is. */
+void queue_reset(struct queue *queue, uint16_t size);
 
 /*
  * Finds an enabled queue's rings in memory. False, and queue->broken, if they

@@ -32,6 +32,7 @@ static const struct virtio_kind kind = {
 	.name = "rng",
 	.id = VIRTIO_ID_RNG,
 	.queues = 1,
+	.entries = QUEUE_MAX,
 	.notify = notify,
 };
 

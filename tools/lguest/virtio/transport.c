@@ -184,7 +184,7 @@ static void queue_write(struct transport *t, unsigned int offset,
 		return;
 	switch (offset) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		if (value && value <= QUEUE_MAX && !(value & (value - 1)))
+		if (value && value <= t->device->kind->entries && !(value & (value - 1)))
 			q->size = value;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:

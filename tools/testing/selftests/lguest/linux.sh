@@ -53,7 +53,7 @@ boots=0 busy=3 rounds=2
 # Other page tables, other splits of the address space: in the long run only.
 variants=$(ls $files/variants 2>/dev/null)
 echo "TAP version 13"
-echo "1..$((16 + (boots > 0) + $(echo "$variants" | wc -w)))"
+echo "1..$((17 + (boots > 0) + $(echo "$variants" | wc -w)))"
 
 # ---- Beginnings. The Guest's own words about itself, its output byte for byte, its status.
 who='read -r _ _ release _ </proc/version; echo "$release on $(uname -m)"; echo words >&2; exit 7'
@@ -84,6 +84,11 @@ run 1 && grep -q '^lguest.*the guest crashed: .*sysrq' "$tmp/err"; report "panic
 root 'exit'
 run 1 && grep -q 'the guest crashed: .*Attempted to kill init' "$tmp/err"; report "no init left: the same"
 
+# ---- What is typed before anybody listens: the pipe has it all, and its end, before there is a kernel.
+printf 'echo $((6 * 7)) words\npoweroff -f\n' | lguest run -k $files/bzImage -i $files/initrd \
+	-p 'console=hvc0 quiet panic=-1' >"$tmp/out" 2>"$tmp/err"
+[ $? = 0 ] && grep -q '^42 words' "$tmp/out"; report "words that were typed too early"
+
 # ---- Memory.
 memory='sed -n "s/MemTotal: *\([0-9]*\).*/\1/p" /proc/meminfo'
 sized()		# MIB LEAST-KIB ARGUMENT...
@@ -93,7 +98,7 @@ sized()		# MIB LEAST-KIB ARGUMENT...
 	guest "$memory" -m "$size" "$@" &&
 		[ "$(cat "$tmp/out")" -gt "$least" ] && [ "$(cat "$tmp/out")" -le $((size * 1024)) ]
 }
-sized 24 8000; report "24 MiB"
+sized 16 8000; report "16 MiB"
 sized 3072 2900000; report "3 GiB, most of it above what the kernel maps"
 
 # ---- Disk: what is written by one Guest is read by another, and by us.

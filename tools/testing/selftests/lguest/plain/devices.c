@@ -911,6 +911,12 @@ FIXTURE_SETUP(console)
 	self->gpa = toy_alloc(&self->toy, 8192);
 }
 
+static void read_size(FIXTURE_DATA(console) *self)
+{
+	toy_read(&self->toy, self->device.space, self->device.config, 2);
+	toy_read(&self->toy, self->device.space, self->device.config + 2, 2);
+}
+
 FIXTURE_TEARDOWN(console)
 {
 	toy_stop(&self->toy);
@@ -943,6 +949,7 @@ TEST_F(console, input_arrives_whole)
 	unsigned int sent = 0, got = 0, round;
 	uint32_t len, i;
 
+	read_size(self);
 	for (round = 0; got < 100000; round++) {
 		int room = self->input->room(self->input->owner);
 		uint8_t bytes[2048];
@@ -970,6 +977,62 @@ TEST_F(console, input_arrives_whole)
 		}
 	}
 	EXPECT_LE(got, sent);
+}
+
+/*
+ * A driver that agreed on the size is told of one, and hears nothing else before it has looked; one
+ * that did not, listens from the start.
+ */
+TEST_F(console, input_waits_for_the_driver)
+{
+	struct toy_buffer buffer = { self->gpa, 100, true };
+	struct toy_device *d = &self->device;
+	uint32_t len;
+
+	toy_offer(&self->rx, &buffer, 1, false);
+	toy_ring(&self->rx);
+	toy_work(d);
+	EXPECT_EQ(-1, self->input->room(self->input->owner));
+	EXPECT_TRUE(toy_interrupted(d));
+	EXPECT_EQ(2, toy_read(&self->toy, d->space, d->isr, 1));
+	read_size(self);
+	EXPECT_LT(0, self->input->room(self->input->owner));
+	self->input->take(self->input->owner, (const uint8_t *)"typed", 5);
+	toy_work(d);
+	EXPECT_EQ(0, toy_used(&self->rx, &len));
+	EXPECT_EQ(5, len);
+	EXPECT_EQ(0, memcmp(toy_at(&self->toy, self->gpa), "typed", 5));
+
+	/* The next driver begins anew; what was typed meanwhile waits for it. */
+	self->input->take(self->input->owner, (const uint8_t *)"more", 4);
+	toy_work(d);
+	toy_negotiate(d, toy_offered(d));
+	toy_queue_init(&self->rx, d, 0, 8);
+	toy_driver_ok(d);
+	toy_offer(&self->rx, &buffer, 1, false);
+	toy_ring(&self->rx);
+	toy_work(d);
+	EXPECT_EQ(-1, self->input->room(self->input->owner));
+	EXPECT_EQ(-1, toy_used(&self->rx, &len));
+	read_size(self);
+	toy_work(d);
+	EXPECT_EQ(0, toy_used(&self->rx, &len));
+	EXPECT_EQ(4, len);
+
+	toy_negotiate(d, 0);
+	toy_queue_init(&self->rx, d, 0, 8);
+	toy_driver_ok(d);
+	toy_work(d);
+	EXPECT_LT(0, self->input->room(self->input->owner));
+}
+
+/* Linux has a page for each entry of the queues of each console. */
+TEST_F(console, queues_are_small)
+{
+	toy_negotiate(&self->device, 0);
+	EXPECT_EQ(16, toy_common(&self->device, VIRTIO_PCI_COMMON_Q_SIZE, 2));
+	toy_set_common(&self->device, VIRTIO_PCI_COMMON_Q_SIZE, 2, 32);
+	EXPECT_EQ(16, toy_common(&self->device, VIRTIO_PCI_COMMON_Q_SIZE, 2));
 }
 
 FIXTURE(serial) {
@@ -1117,6 +1180,43 @@ TEST_F(serial, receiver_loses_nothing)
 	}
 	EXPECT_EQ(sent, got);
 	EXPECT_EQ(1, inb(self, 2) & 0xf);
+}
+
+/* What a driver does with the port before it reads from it costs nobody a byte. */
+TEST_F(serial, input_waits_for_the_driver)
+{
+	struct terminal_input *input = self->input;
+
+	/* Are there four bits? */
+	outb(self, 1, 0x0f);
+	EXPECT_EQ(1, input->room(input->owner));
+	input->take(input->owner, (const uint8_t *)"p", 1);
+	EXPECT_EQ(0, input->room(input->owner));
+	outb(self, 1, 0);
+	EXPECT_EQ(-1, input->room(input->owner));
+	EXPECT_EQ(0, inb(self, 5) & 1);
+	EXPECT_EQ(1, fakes.given_back);
+
+	/* Is there a FIFO? And then it is emptied. */
+	outb(self, 1, 5);
+	input->take(input->owner, (const uint8_t *)"p", 1);
+	outb(self, 2, 1);
+	EXPECT_EQ(2, fakes.given_back);
+	input->take(input->owner, (const uint8_t *)"power", 5);
+	EXPECT_EQ('p', inb(self, 0));
+	outb(self, 2, 3);
+	EXPECT_EQ(0, inb(self, 5) & 1);
+	EXPECT_EQ(6, fakes.given_back);
+	EXPECT_EQ(0, memcmp(fakes.back, "ppower", 6));
+
+	/* What it said to itself was never typed. */
+	outb(self, 4, 0x10);
+	outb(self, 0, 'x');
+	outb(self, 2, 3);
+	outb(self, 0, 'x');
+	outb(self, 1, 0);
+	EXPECT_EQ(1, inb(self, 5) & 1);
+	EXPECT_EQ(6, fakes.given_back);
 }
 
 TEST_HARNESS_MAIN

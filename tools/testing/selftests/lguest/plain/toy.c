@@ -102,6 +102,30 @@ void terminal_room(void)
 	fakes.rooms++;
 }
 
+void terminal_hold(void)
+{
+	if (fakes.held)
+		abort();
+	fakes.held = true;
+}
+
+void terminal_give_back(const uint8_t *bytes, size_t count)
+{
+	if (!fakes.held || count > TERMINAL_GIVEN_BACK_MAX)
+		abort();
+	if (count > sizeof(fakes.back) - fakes.given_back)
+		fakes.given_back = 0;
+	memcpy(fakes.back + fakes.given_back, bytes, count);
+	fakes.given_back += count;
+}
+
+void terminal_release(void)
+{
+	if (!fakes.held)
+		abort();
+	fakes.held = false;
+}
+
 /* ---- Memory and accesses ---- */
 
 void toy_start(struct toy *toy)

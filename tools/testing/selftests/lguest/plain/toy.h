@@ -33,6 +33,9 @@ struct fakes {
 	size_t written;			/* all of it */
 	struct terminal_input *input[4];
 	unsigned int inputs, rooms;	/* registered; calls of terminal_room() */
+	uint8_t back[1 << 10];		/* what devices gave back, in the order of their calls */
+	size_t given_back;
+	bool held;
 };
 
 extern struct fakes fakes;
