@@ -132,5 +132,16 @@ extern const char lg_switcher_text[], lg_switcher_text_end[];
  * Guests.
  */
 extern const char lg_raise_thunks[];
+
+/*
+ * Gives the host an interrupt that came to a Guest (S8). Interrupts are off before, and on
+ * afterwards.
+ */
+static inline void lg_raise_host_vector(unsigned int vector)
+{
+	void (*thunk)(void) = (void *)(lg_raise_thunks + vector * LG_STUB_SIZE);
+
+	thunk();
+}
 #endif /* !__ASSEMBLY__ */
 #endif /* _LGUEST_SWITCHER_H */

@@ -41,6 +41,7 @@
 #include <asm/tlbflush.h>
 #include <asm/traps.h>
 
+#include "under_kvm.h"
 #include "watch.h"
 
 /* Not one of Linux's PCIDs, which end below 0x800 whatever the version (S7). */
@@ -319,6 +320,7 @@ static void read_host_facts(struct lg_cpu *cpu)
 	state->host_idt.limit = dt.size;
 	state->host_idt.base = dt.address;
 	rdmsrq(MSR_GS_BASE, state->host_gs_base);
+	lg_kvm_find_area();
 	cpu->world->facts_of = smp_processor_id();
 }
 
@@ -555,13 +557,6 @@ static noinline void machine_check(void)
 	do_machine_check(&regs);
 }
 
-static void raise_host_vector(unsigned int vector)
-{
-	void (*thunk)(void) = (void *)(lg_raise_thunks + vector * LG_STUB_SIZE);
-
-	thunk();
-}
-
 /**
  * lg_world_enter() - run the Guest until its next exit
  * @cpu: the vCPU of the running task; may be loaded or not, is loaded
@@ -581,6 +576,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 	struct lg_world *world = cpu->world;
 	struct lg_state *state = cpu->state;
 	enum lg_view view = cpu->user ? LG_VIEW_USER : LG_VIEW_KERNEL;
+	struct kvm_vcpu_pv_apf_data *kvm;
 	struct lg_exit_record *record;
 	u64 left;
 	int vector;
@@ -642,13 +638,16 @@ int lg_world_enter(struct lg_cpu *cpu)
 		if (vector == X86_TRAP_PF) {
 			cpu->exit_cr2 = native_read_cr2();
 			record->address = cpu->exit_cr2;
+			kvm = lg_kvm_speaks();
+			if (kvm)
+				return lg_kvm_be_still(kvm);
 		} else if (vector == X86_TRAP_DB) {
 			cpu->exit_dr6 = native_get_debugreg(6);
 			native_set_debugreg(6, DR6_RESERVED);
 		} else if (vector == X86_TRAP_MC) {
 			machine_check();
 		} else {
-			raise_host_vector(vector);
+			lg_raise_host_vector(vector);
 			return vector;
 		}
 	}
@@ -971,6 +970,7 @@ int lg_world_module_init(void)
 		static_branch_enable(&has_debug_store);
 	}
 
+	lg_kvm_module_init();
 	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online",
 					NULL, cpu_goes_down);
 	if (ret < 0)
