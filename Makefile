@@ -108,6 +108,7 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H Variables of host, run, check and bench:
 #H   EMULATOR=bochs                 not QEMU: slow and strict (check: host.d/tests.bochs)
 #H   HOST_KERNEL=6.1|6.12|sid|FILE  the host's kernel; a FILE (vmlinuz) wants KDIR=its headers
+#H   HOST_KERNEL=debug              one that looks for mistakes: built once, half an hour
 #H   HOST_ARGS='pti=on ...'         more for its command line
 #H   HOST_CPU='max,-la57'           QEMU's -cpu (max,erms=off,-smap)
 #H   HOST_SMP=2 HOST_MEM=2048       CPUs (1), MiB (1024)

@@ -49,6 +49,17 @@ with_lock()
 	) 9>"$CACHE/locks/$name"
 }
 
+# merged FILE...: the lines of kernel configurations, each option as the last one has it.
+merged()
+{
+	awk 'match($0, /CONFIG_[A-Z0-9_]*/) {
+		option = substr($0, RSTART, RLENGTH)
+		if (!(option in line))
+			name[n++] = option
+		line[option] = $0
+	} END { for (i = 0; i < n; i++) print line[name[i]] }' "$@"
+}
+
 # fresh FILE MINUTES: true if FILE exists and is younger than that.
 fresh()
 {
