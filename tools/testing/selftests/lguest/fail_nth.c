@@ -7,14 +7,18 @@
  *
  * lguest-host: smp=1 mem=1024 timeout=900
  */
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 #include "harness.h"
 #include "fail_nth.h"
 #include "look.h"
+#include "guests/channel.h"
+#include "guests/trapped.h"
 #include "guests/work.h"
 
 #define SYSFS		"/sys/class/misc/lguest"
@@ -89,6 +93,7 @@ TEST(initializing)
 
 #define WINDOW_PORT	0x500
 #define LINE		3
+#define TRAP_VECTOR	6
 
 static struct vm *vm_of(void *arg)
 {
@@ -180,7 +185,34 @@ TEST(other_requests)
 	close(event_fd);
 }
 
-/* ---- A Guest runs ---- */
+/* It is wanted when the Guest waits for a device. */
+static int try_answer(void *arg) { return lguest_answer(vm_of(arg)->fd, 0); }
+
+static void until_it_reads(void *arg)
+{
+	struct vm *vm = arg;
+
+	do {
+		int came = vm_run(vm);
+
+		if (came != LGUEST_EXIT_MEMORY && came != LGUEST_EXIT_PORT)
+			FAIL("read() %d, %s: not a device", came, vm->exit.text);
+	} while (vm->exit.write);
+}
+
+TEST(answering)
+{
+	struct vm vm;
+
+	ALLOCATIONS_FAIL_OR_SKIP();
+	vm_start(&vm, "devices", NULL);
+	ASSERT_EQ(0, lguest_window(vm.fd, LGUEST_SPACE_MEMORY, DEVICE_GPA, DEVICE_SIZE, true));
+	ASSERT_EQ(0, lguest_window(vm.fd, LGUEST_SPACE_PORT, DEVICE_PORT, DEVICE_PORTS, true));
+	until_it_reads(&vm);
+	sweep(&(struct request){ "ANSWER", try_answer, until_it_reads }, &vm);
+	ASSERT_EQ(-EINVAL, try_answer(&vm));
+	vm_stop(&vm);
+}
 
 static void check_shadow(void)
 {
@@ -190,6 +222,59 @@ static void check_shadow(void)
 	if (strstr(text, "wrong:"))
 		FAIL("%s", text);
 }
+
+/*
+ * A trap's frame goes to the Guest's stack, a page that a child has, too: so it is copied for that.
+ * Where it cannot be, the Guest has ended, as it would have without any request.
+ */
+static bool trap_without(unsigned int n, unsigned int *ended)
+{
+	struct vm vm;
+	pid_t child;
+	bool failed;
+	int err;
+
+	vm_start(&vm, "trapped", NULL);
+	vm_sync(&vm, TRAPPED_GOES_ON);
+	child = fork();
+	if (child < 0)
+		FAIL("fork: %s", strerror(errno));
+	while (!child)
+		pause();
+	fail_nth(n);
+	err = lguest_trap(vm.fd, TRAP_VECTOR);
+	failed = has_failed();
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	if (err)
+		FAIL("TRAP: %s", strerror(-err));
+	check_shadow();
+	if (failed && lguest_irq(vm.fd, LINE) == -ENOENT) {
+		vm_dies(&vm, "memory");
+		++*ended;
+	} else {
+		vm_sync(&vm, TRAPPED_GOES_ON);
+		if (vm.mailbox->out[TRAPPED_COUNT] != 1 ||
+		    vm.mailbox->out[TRAPPED_VECTOR] != TRAP_VECTOR)
+			FAIL("the trap did not come");
+	}
+	vm_stop(&vm);
+	return failed;
+}
+
+TEST(trapping)
+{
+	unsigned int n = 1, ended = 0;
+
+	ALLOCATIONS_FAIL_OR_SKIP();
+	ASSERT_EQ(0, prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+	while (n < ALLOCATIONS_MAX && trap_without(n, &ended))
+		n++;
+	TH_LOG("TRAP: %u allocations; without %u the Guest ended", n - 1, ended);
+	EXPECT_LT(1, n);
+}
+
+/* ---- A Guest runs ---- */
 
 /*
  * A Guest from its start to its end, once for each allocation on the way, which fails: read() says

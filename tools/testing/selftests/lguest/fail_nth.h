@@ -2,9 +2,10 @@
 /*
  * The Host has no memory, just when it is asked for: one allocation of this task fails.
  *
- * A kernel with CONFIG_FAULT_INJECTION counts a task's allocations down from the number in its
- * fail-nth, and fails the one at which it arrives; for one of a distribution modules/fail_nth.c
- * does that, as long as it has the two functions that this needs (kernels up to 6.10 have them).
+ * A kernel with CONFIG_FAULT_INJECTION (HOST_KERNEL=debug) counts a task's allocations down from
+ * the number in its fail-nth, and fails the one at which it arrives; modules/fail_nth.c gives that a
+ * file of its own, and in a distribution's kernel does the work, as long as there are the two
+ * functions that this needs (up to 6.10).
  */
 #ifndef LGUEST_TEST_FAIL_NTH_H
 #define LGUEST_TEST_FAIL_NTH_H
@@ -118,13 +119,10 @@ static void __attribute__((constructor)) unload_fail_nth_at_the_end(void)
 
 static inline bool allocations_fail(void)
 {
-	fail_nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	if (fail_nth_fd >= 0)
-		return kernel_lets_fail();
 	if (!module_lets_fail())
 		return false;
 	fail_nth_fd = open(OWN_FAIL_NTH, O_RDWR | O_CLOEXEC);
-	return fail_nth_fd >= 0;
+	return fail_nth_fd >= 0 && (access(FAIL_NTH, F_OK) || kernel_lets_fail());
 }
 
 /* Each test that needs this begins with it. */

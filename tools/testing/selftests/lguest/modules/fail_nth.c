@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lets an allocation fail, for the selftest of that name, in a kernel that was built without fault
- * injection. A number that is written to lguest_fail_nth in debugfs says which: the nth that the
- * writing task asks for from then on, by kmalloc() or by pages. What is read is how many are left
- * until that one (so far it is /proc/PID/fail-nth of a kernel with CONFIG_FAULT_INJECTION), and how
- * many were left when the task last began to initialise a module.
+ * Lets an allocation fail, for the selftest of that name. A number that is written to
+ * lguest_fail_nth in debugfs says which: the nth that the writing task asks for from then on, by
+ * kmalloc() or by pages. What is read is how many are left until that one (so far it is
+ * /proc/PID/fail-nth), and how many were left when the task last began to initialise a module.
  *
- * The allocators ask two functions whether they shall fail, which here do nothing but say no.
+ * A kernel with CONFIG_FAULT_INJECTION counts by itself. In others the allocators ask two functions
+ * whether they shall fail, which do nothing but say no.
  */
 #include <linux/debugfs.h>
 #include <linux/kprobes.h>
@@ -18,8 +18,13 @@
 #include <linux/uaccess.h>
 
 static struct task_struct *task;	/* never looked into: it may be gone */
-static unsigned int left, at_init;	/* written by that task alone */
+static unsigned int at_init;		/* written by that task alone */
 static struct dentry *file;
+
+#ifdef CONFIG_FAULT_INJECTION
+#define left	(current->fail_nth)
+#else
+static unsigned int left;		/* the same */
 
 void lguest_fail_nth_return(void);
 
@@ -53,6 +58,10 @@ static int on_pages(struct kprobe *probe, struct pt_regs *regs)
 	return answer(regs, (__force gfp_t)regs->di, true);
 }
 
+static struct kprobe slab = { .symbol_name = "should_failslab", .pre_handler = on_slab };
+static struct kprobe pages = { .symbol_name = "should_fail_alloc_page", .pre_handler = on_pages };
+#endif
+
 static int on_initcall(struct kprobe *probe, struct pt_regs *regs)
 {
 	if (in_task() && current == READ_ONCE(task))
@@ -60,10 +69,13 @@ static int on_initcall(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-static struct kprobe slab = { .symbol_name = "should_failslab", .pre_handler = on_slab };
-static struct kprobe pages = { .symbol_name = "should_fail_alloc_page", .pre_handler = on_pages };
 static struct kprobe initcall = { .symbol_name = "do_one_initcall", .pre_handler = on_initcall };
-static struct kprobe *probes[] = { &slab, &pages, &initcall };
+static struct kprobe *probes[] = {
+	&initcall,
+#ifndef CONFIG_FAULT_INJECTION
+	&slab, &pages,
+#endif
+};
 
 static ssize_t fail_nth_write(struct file *unused, const char __user *in, size_t size, loff_t *off)
 {
