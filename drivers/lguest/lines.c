@@ -65,7 +65,8 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	const u32 good = cpu->quick.gates[0] >> LGUEST_FIRST_IRQ_VECTOR;
 	const u64 *gates = cpu->idt + LGUEST_FIRST_IRQ_VECTOR;
 	struct lguest_data __user *data = lg_data_user(cpu);
-	u32 seconds, enabled, blocked, pending, waits, sp;
+	u32 flags = quick_flags(cpu), seconds, enabled, blocked, pending, waits, sp;
+	bool user = cpu->user;
 	unsigned int line;
 	lg_words_t at;
 	u64 gate, now;
@@ -94,7 +95,7 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	lg_word_put((u32)(now - (u64)seconds * NS_PER_SECOND), &data->time[1], fault);
 	if (pending != waits)
 		lg_word_put(waits, &data->irq_pending, fault);
-	if (!quick_frame(cpu, gate, at, data, LGUEST_IF))
+	if (!quick_frame(cpu, gate, at, data, user, flags, LGUEST_IF))
 		goto fault;
 	lg_words_end();
 

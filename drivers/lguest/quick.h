@@ -78,23 +78,31 @@ static __always_inline bool is_interrupt_gate(u64 gate)
 }
 
 /*
+ * The flags that the frame shows, but for virtual IF. This, and whether it comes from user level, is
+ * looked at before Guest memory is open: a kernel may check the values of a bool, by a call, which
+ * is not to be there.
+ */
+static __always_inline u32 quick_flags(const struct lg_cpu *cpu)
+{
+	u32 flags = (cpu->state->frame.flags & (LG_FLAGS_GUEST | LG_FLAGS_NT)) | LG_FLAGS_FIXED |
+		    (u32)cpu->iopl << 12;
+
+	return unlikely(cpu->stepping) ? flags & ~LG_FLAGS_TF : flags;
+}
+
+/*
  * Writes the frame, but for an error code, to `at`, and what becomes of virtual IF, which is
  * `enabled`, to `data`. False: Guest memory is not there.
  */
 static __always_inline bool quick_frame(struct lg_cpu *cpu, u64 gate, lg_words_t at,
-					struct lguest_data __user *data, u32 enabled)
+					struct lguest_data __user *data, bool user, u32 flags,
+					u32 enabled)
 {
 	const struct lg_frame *frame = &cpu->state->frame;
-	const bool user = cpu->user;
-	u32 flags;
 
-	flags = (frame->flags & (LG_FLAGS_GUEST | LG_FLAGS_NT)) | LG_FLAGS_FIXED |
-		(u32)cpu->iopl << 12 | enabled;
-	if (unlikely(cpu->stepping))
-		flags &= ~LG_FLAGS_TF;
 	lg_word_put((u32)frame->ip, at, fault);
 	lg_word_put(shown(user, frame->cs), at + 1, fault);
-	lg_word_put(flags, at + 2, fault);
+	lg_word_put(flags | enabled, at + 2, fault);
 	if (user) {
 		lg_word_put((u32)frame->sp, at + 3, fault);
 		lg_word_put((u32)(u16)frame->ss, at + 4, fault);
@@ -123,8 +131,9 @@ static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool ha
 					  bool soft)
 {
 	struct lguest_data __user *data = lg_data_user(cpu);
-	u32 words = has_error ? 4 : 3, enabled, sp;
+	u32 words = has_error ? 4 : 3, flags = quick_flags(cpu), enabled, sp;
 	u64 gate = cpu->idt[vector];
+	bool user = cpu->user;
 	lg_words_t at;
 	bool done;
 	u16 ss;
@@ -138,7 +147,7 @@ static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool ha
 		lg_word_put(error, at, fault);
 		at++;
 	}
-	done = quick_frame(cpu, gate, at, data, enabled & LGUEST_IF);
+	done = quick_frame(cpu, gate, at, data, user, flags, enabled & LGUEST_IF);
 	lg_words_end();
 	if (!done)
 		return false;
