@@ -223,10 +223,16 @@ if [ $boots -gt 0 ]; then
 	[ $good = 0 ]; report "200 times in a row"
 fi
 
-# ---- Other kernels: with all their memory from low to high, unpacked by either.
+# ---- Other kernels: with all their memory from low to high, unpacked by either, at their own place
+# and, but for the fixed one, at any other.
 for variant in $variants; do
 	begins -k "$files/variants/$variant" && begins -k "$files/variants/$variant" --unpack guest &&
-		sized 2500 2400000 -k "$files/variants/$variant" &&
+		begins -k "$files/variants/$variant" --unpack guest -p nokaslr &&
+		sized 16 8000 -k "$files/variants/$variant" &&
+		sized 16 8000 -k "$files/variants/$variant" --unpack guest &&
+		sized 1000 900000 -k "$files/variants/$variant" --unpack guest &&
+		sized 3072 2900000 -k "$files/variants/$variant" &&
+		sized 3072 2900000 -k "$files/variants/$variant" --unpack guest &&
 		guest 'i=0; while [ $i -lt 50 ]; do i=$((i + 1)); seq 3000 | md5sum; done | sort -u | wc -l' \
 			-k "$files/variants/$variant" && is out 1
 	report "$variant"
