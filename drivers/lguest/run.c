@@ -52,11 +52,14 @@ static enum lg_next page_fault(struct lg_cpu *cpu, u64 gva, u32 error)
 /*
  * The processor would not load what the Guest's registers say (S3). A data
  * selector whose descriptor went away since it was loaded becomes null, and the
- * Guest faults when it uses it; without code or stack there is no Guest.
+ * Guest faults when it uses it. An instruction pointer behind the end of its code,
+ * where an emulated instruction or the Launcher has left it, is what the next fetch
+ * would fault for. Without code or stack there is no Guest.
  */
 static enum lg_next entry_refused(struct lg_cpu *cpu)
 {
 	struct lg_state *state = cpu->state;
+	u64 code = lg_seg_running(cpu, LG_SREG_CS);
 	u16 *data[] = { &state->regs.ds, &state->regs.es, &state->regs.fs,
 			&state->regs.gs };
 	u32 vector = state->abort_vector, error = state->abort_error;
@@ -76,6 +79,9 @@ static enum lg_next entry_refused(struct lg_cpu *cpu)
 		if (found)
 			return LG_RUN;
 	}
+	if (vector == X86_TRAP_GP && !error && lg_desc_is_code(code) &&
+	    (u32)state->frame.ip > lg_desc_limit(code))
+		return lg_deliver(cpu, X86_TRAP_GP, true, 0, false);
 	return lg_kill(
 		cpu,
 		"its code or stack segment cannot be used (exception %u, error code %#x at the entry)",

@@ -86,6 +86,9 @@ static const struct program programs[] = {
 	  SEL_SHORT_CODE },
 	{ "return beyond", { JUMP(SEL_SHORT_CODE, 7), 0x68, LONG(0x1000), 0xc3 }, VEC_GP, 12, 0, 0,
 	  SEL_SHORT_CODE },
+	/* IN, which the Host carries out, in the last two bytes: the next fetch is beyond. */
+	{ "on behind the end", { JUMP(SEL_SHORT_CODE, 0x3e) }, VEC_GP, 0x40, 0, FLAGS_IOPL,
+	  SEL_SHORT_CODE },
 	/* Sixteen bytes are none. */
 	{ "too long", { 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e,
 			0x3e, 0x90, SYSCALL }, VEC_GP, 0 },
@@ -126,7 +129,11 @@ static void run(const struct program *p)
 	struct trap trap;
 
 	memcpy(code, p->code, sizeof(p->code));
-	/* The byte at the end of SEL_SHORT_CODE: an instruction that goes on behind it. */
+	/*
+	 * The bytes at the end of SEL_SHORT_CODE: IN from a port; the second one of it is an
+	 * instruction that goes on behind the end.
+	 */
+	code[0x3e] = 0xe4;
 	code[0x3f] = 0xb8;
 	data[0x200 / 4] = MXCSR_DEFAULT & ~(MXCSR_IM | MXCSR_ZM);
 	data[0x204 / 4] = MXCSR_DEFAULT;
