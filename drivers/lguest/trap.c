@@ -640,6 +640,12 @@ enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error)
 		return lg_emulate(cpu, vector, error);
 	case LG_TRAP_AC:
 		/*
+		 * Without AC it is a locked access across cache lines, which the host has trapped
+		 * (split_lock_detect), at both levels: SDM vol. 3, "Features to Disable Bus Locks".
+		 */
+		if (!(cpu->state->frame.flags & LG_FLAGS_AC))
+			return lg_deliver(cpu, vector, true, 0, false);
+		/*
 		 * The check is for user level, and only if the Guest asked for it (SDM vol. 3,
 		 * 6.15, interrupt 17).
 		 */

@@ -836,6 +836,8 @@ TEST(single_step_is_the_guests)
 
 TEST(alignment_is_checked_at_user_level_only)
 {
+	int i;
+
 	start(false);
 	frame->flags |= LG_FLAGS_AC;
 	cpu->paging.cr0 |= LG_CR0_AM;
@@ -854,6 +856,15 @@ TEST(alignment_is_checked_at_user_level_only)
 	ASSERT_EQ(LG_RUN, lg_handle_exception(cpu, LG_TRAP_AC, 0));
 	ASSERT_EQ(HANDLER, frame->ip);
 	ASSERT_EQ(0, stacked(0));
+	/* A split lock. */
+	for (i = 0; i < 2; i++) {
+		start(i);
+		set_gate(LG_TRAP_AC, gate(INT32, 0, MODEL_KERNEL_CS, HANDLER));
+		ASSERT_EQ(LG_RUN, lg_handle_exception(cpu, LG_TRAP_AC, 0));
+		ASSERT_EQ(HANDLER, frame->ip);
+		ASSERT_EQ(0, stacked(0));
+		ASSERT_EQ(CODE_AT, stacked(1));
+	}
 }
 
 /* ---- The short way and the long one ---- */
