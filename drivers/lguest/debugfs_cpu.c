@@ -440,7 +440,7 @@ static int interrupts_show(struct seq_file *m, void *v)
 
 		if (count || pending & BIT(i))
 			seq_printf(m, "%4u %6x %7u %7u %9llu\n", i,
-				   LGUEST_FIRST_IRQ_VECTOR + i,
+				   cpu->first_irq_vector + i,
 				   !!(pending & BIT(i)), !!(blocked & BIT(i)),
 				   count);
 	}

@@ -25,6 +25,7 @@ static int reset(struct lg_cpu *cpu, u64 pgdir, u64 start)
 	struct lg_state *state = cpu->state;
 
 	cpu->virtual_if = true;
+	cpu->first_irq_vector = LGUEST_FIRST_IRQ_VECTOR;
 	lg_msr_reset(cpu);
 	lg_segment_set(cpu, LGUEST_BOOT_CS / 8, BOOT_CODE);
 	lg_segment_set(cpu, LGUEST_BOOT_DS / 8, BOOT_DATA);

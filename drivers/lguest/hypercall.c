@@ -39,6 +39,33 @@ static enum lg_next hc_flush_async(struct lg_cpu *cpu, const u64 *arg)
 	return LG_RUN;
 }
 
+/*
+ * What the Guest has behind its struct lguest_data, if it has anything there: an older one's memory
+ * simply goes on.
+ */
+static enum lg_next read_extension(struct lg_cpu *cpu, u64 gpa)
+{
+	struct lguest_extension extension;
+	u32 features = LGUEST_FEATURE_IRQ_VECTOR;
+
+	if (!lg_gpa_ok(cpu->lg, gpa, sizeof(extension)) ||
+	    lg_read_gpa(cpu, gpa, &extension, sizeof(extension)) ||
+	    extension.magic[0] != LGUEST_EXTENSION_MAGIC_0 ||
+	    extension.magic[1] != LGUEST_EXTENSION_MAGIC_1 || !extension.version)
+		return LG_RUN;
+	if (extension.first_irq_vector % 8 ||
+	    extension.first_irq_vector < LGUEST_FIRST_IRQ_VECTOR ||
+	    extension.first_irq_vector > LG_IDT_ENTRIES - LGUEST_IRQ_LINES)
+		return lg_kill(cpu, "LGUEST_INIT with interrupt lines from vector %#x",
+			       extension.first_irq_vector);
+	if (lg_write_gpa(cpu, gpa + offsetof(struct lguest_extension, features), &features,
+			 sizeof(features)))
+		return lg_kill(cpu, "LGUEST_INIT with an extension at %#llx, which cannot be written",
+			       gpa);
+	cpu->first_irq_vector = extension.first_irq_vector;
+	return LG_RUN;
+}
+
 static enum lg_next hc_init(struct lg_cpu *cpu, const u64 *arg)
 {
 	struct timespec64 now;
@@ -84,7 +111,7 @@ static enum lg_next hc_init(struct lg_cpu *cpu, const u64 *arg)
 			"LGUEST_INIT with lguest_data at %#llx, which cannot be written",
 			gpa);
 	cpu->data_gpa = gpa;
-	return LG_RUN;
+	return read_extension(cpu, gpa + sizeof(data));
 }
 
 static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u64 *arg)

@@ -145,7 +145,7 @@ struct lg_cpu {
 	/* struct lguest_data, once the Guest has said where. */
 	u64 data_gpa;			/* 0 before LHCALL_LGUEST_INIT */
 	u32 noirq_iret, kernel_address;
-	u8 syscall_vec;
+	u8 syscall_vec, first_irq_vector;	/* the latter is good before, too */
 	u8 next_hcall;			/* the Host's own cursor in the ring */
 	bool no_memory;			/* for the exit at hand; read() says so */
 

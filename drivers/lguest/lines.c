@@ -62,8 +62,9 @@ static void tell_line(struct lg_cpu *cpu, const struct line_words *words)
 static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long lines)
 {
 	/* Of lines: a bit for each, and each one's. */
-	const u32 good = cpu->quick.gates[0] >> LGUEST_FIRST_IRQ_VECTOR;
-	const u64 *gates = cpu->idt + LGUEST_FIRST_IRQ_VECTOR;
+	const unsigned int first = cpu->first_irq_vector;
+	const u32 good = quick_gates(&cpu->quick, first);
+	const u64 *gates = cpu->idt + first;
 	struct lguest_data __user *data = lg_data_user(cpu);
 	u32 flags = quick_flags(cpu), seconds, enabled, blocked, pending, waits, sp;
 	bool user = cpu->user;
@@ -103,8 +104,8 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	clear_bit(line, &cpu->irqs_pending);
 	cpu->told_pending = waits;
 	cpu->halted = false;
-	quick_arrive(cpu, LGUEST_FIRST_IRQ_VECTOR + line, gate, ss, sp);
-	lg_watch_inject(cpu, LGUEST_FIRST_IRQ_VECTOR + line, false, 0, true);
+	quick_arrive(cpu, first + line, gate, ss, sp);
+	lg_watch_inject(cpu, first + line, false, 0, true);
 	return true;
 fault:
 	lg_words_end();

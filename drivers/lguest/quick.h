@@ -122,6 +122,15 @@ static __always_inline void quick_arrive(struct lg_cpu *cpu, u8 vector, u64 gate
 	       sp);
 }
 
+/* Those of 32 vectors, from a multiple of 8 on. */
+static __always_inline u32 quick_gates(const struct lg_quick *quick, unsigned int first)
+{
+	u32 gates;
+
+	memcpy(&gates, quick->gates + first / 8, sizeof(gates));
+	return gates;
+}
+
 /*
  * Delivers as deliver_one() would, for a Guest whose tables are as kernels have them: from user or
  * kernel level to flat code and stack of its kernel. False: nothing has been done, but for words
@@ -138,7 +147,7 @@ static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool ha
 	bool done;
 	u16 ss;
 
-	if (!(cpu->quick.gates[vector / 64] & BIT_ULL(vector % 64)) || !cpu->data_gpa ||
+	if (!(cpu->quick.gates[vector / 8] & 1u << vector % 8) || !cpu->data_gpa ||
 	    (soft && cpu->user && !lg_desc_is_user(gate)) ||
 	    !quick_stack(cpu, words, &ss, &sp) || !quick_begin(cpu, words, sp, &at))
 		return false;

@@ -345,7 +345,7 @@ static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 st
 	if (cpu->idt_in_memory || cpu->seg.gdt_in_memory || gate >> 16 & LG_SEL_LDT)
 		return;
 	if (LG_DESC_TYPE(gate) & 8 && lg_desc_is_flat(code) && !lg_desc_conforms(code)) {
-		quick->gates[vector / 64] |= BIT_ULL(vector % 64);
+		quick->gates[vector / 8] |= 1u << vector % 8;
 		quick->kernel_cs = gate >> 16 | LG_SEL_RPL;
 	}
 	if (!lg_desc_is_flat(stack) || stack & LG_DESC_DOWN)
@@ -563,7 +563,7 @@ enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip)
  */
 enum lg_next lg_deliver_line(struct lg_cpu *cpu, unsigned int line)
 {
-	struct event ev = { .vector = LGUEST_FIRST_IRQ_VECTOR + line, .interrupt = true };
+	struct event ev = { .vector = cpu->first_irq_vector + line, .interrupt = true };
 
 	return deliver(cpu, ev, 0);
 }

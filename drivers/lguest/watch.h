@@ -141,8 +141,7 @@ static inline void lg_watch_inject(struct lg_cpu *cpu, u8 vector,
 				   bool has_error, u32 error, bool line)
 {
 	if (line)
-		cpu->stats.irqs[(u8)(vector - LGUEST_FIRST_IRQ_VECTOR) %
-				LGUEST_IRQ_LINES]++;
+		cpu->stats.irqs[(u8)(vector - cpu->first_irq_vector) % LGUEST_IRQ_LINES]++;
 	else
 		cpu->stats.traps++;
 	trace_lguest_inject(cpu, vector, has_error, error);

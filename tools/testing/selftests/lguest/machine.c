@@ -12,6 +12,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <asm/lguest.h>
+
 #include "harness.h"
 #include "look.h"
 #include "guests/calls.h"
@@ -19,6 +21,7 @@
 #include "guests/clock.h"
 #include "guests/stacks.h"
 #include "guests/trapped.h"
+#include "guests/vectors.h"
 
 TEST(processes)
 {
@@ -495,6 +498,72 @@ TEST(lines_and_doorbells)
 	EXPECT_EQ(0, eventfd_write(line_fd, 1));
 	close(line_fd);
 	close(bell_fd);
+}
+
+/* ---- Lines as the Guest's choice of vectors ---- */
+
+/* The extension of guests/vectors.c, which has not started. */
+static struct lguest_extension *extension_of(struct vm *vm)
+{
+	size_t at;
+
+	for (at = 0; at + sizeof(struct lguest_extension) <= vm->memory.size; at += 4) {
+		struct lguest_extension *e = lguest_memory_at(&vm->memory, at, sizeof(*e));
+
+		if (e->magic[0] == LGUEST_EXTENSION_MAGIC_0 &&
+		    e->magic[1] == LGUEST_EXTENSION_MAGIC_1)
+			return e;
+	}
+	FAIL("no extension");
+}
+
+static void lines_come_at(struct vm *vm, uint32_t first, uint32_t features)
+{
+	int i, line;
+
+	vm->mailbox->in[0] = first;
+	vm->mailbox->in[1] = features;
+	for (i = 1; i <= VECTORS_ROUNDS; i++) {
+		vm_sync(vm, i);
+		for (line = 0; line < 32; line++)
+			if (VECTORS_LINES & 1u << line)
+				lguest_irq(vm->fd, line);
+	}
+	vm_pass(vm);
+	vm_stop(vm);
+}
+
+TEST(lines_come_where_the_guest_wants_them)
+{
+	static const uint32_t good[] = { 0x20, 0x30, 0x68, 0xe0 };
+	static const uint32_t bad[] = { 0, 8, 0x1f, 0x21, 0x34, 0xe8, 0xff, 0x120, 0xffffffe0 };
+	struct lguest_extension *e;
+	struct vm vm;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		vm_start(&vm, "vectors", NULL);
+		extension_of(&vm)->first_irq_vector = good[i];
+		lines_come_at(&vm, good[i], LGUEST_FEATURE_IRQ_VECTOR);
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		vm_start(&vm, "vectors", NULL);
+		extension_of(&vm)->first_irq_vector = bad[i];
+		vm_dies(&vm, "LGUEST_INIT with interrupt lines from vector");
+		vm_stop(&vm);
+	}
+	/* Memory of a Guest that knows of no extension: not a bit is changed. */
+	for (i = 0; i < 3; i++) {
+		vm_start(&vm, "vectors", NULL);
+		e = extension_of(&vm);
+		e->first_irq_vector = 0x40;
+		e->features = 0x1234;
+		if (i < 2)
+			e->magic[i] ^= 0x100;
+		else
+			e->version = 0;
+		lines_come_at(&vm, LGUEST_FIRST_IRQ_VECTOR, 0x1234);
+	}
 }
 
 /* ---- Hostile tables ---- */

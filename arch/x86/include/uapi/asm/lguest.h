@@ -43,7 +43,7 @@
 /* hardware_subarch of the x86 boot protocol. */
 #define LGUEST_SUBARCH			1
 
-/* Interrupt line n arrives as this vector plus n. */
+/* Interrupt line n arrives as this vector plus n, unless struct lguest_extension says otherwise. */
 #define LGUEST_FIRST_IRQ_VECTOR		0x20
 #define LGUEST_IRQ_LINES		32
 
@@ -84,6 +84,23 @@ struct lguest_data {
 	__u32 noirq_iret;     /* G before INIT: address of the iret no interrupt may hit */
 	__u32 kernel_address; /* G before INIT: lowest address common to all page directories */
 	__u32 syscall_vec;			/* G before INIT: vector of system calls */
+};
+
+/* lguest_extension.magic, in its order: what is in memory there by chance is something else. */
+#define LGUEST_EXTENSION_MAGIC_0	0x6575674c
+#define LGUEST_EXTENSION_MAGIC_1	0x2b217473
+/* lguest_extension.version: first_irq_vector is the last field. */
+#define LGUEST_EXTENSION_VERSION	1
+/* lguest_extension.features */
+#define LGUEST_FEATURE_IRQ_VECTOR	0x1	/* lines come where first_irq_vector says */
+
+/* May lie right behind struct lguest_data. The Host touches it only where magic is right. */
+struct lguest_extension {
+	__u32 magic[2];				/* G before INIT: LGUEST_EXTENSION_MAGIC_0, 1 */
+	__u32 version;				/* G before INIT: LGUEST_EXTENSION_VERSION */
+	__u32 features;				/* H at INIT: what it has heeded, LGUEST_FEATURE_ */
+	/* G before INIT: vector of line 0, a multiple of 8, 0x20 to 0xe0 */
+	__u32 first_irq_vector;
 };
 
 #endif /* !__ASSEMBLY__ */

@@ -24,6 +24,8 @@ SECTIONS
 	} :text
 	. = ALIGN(4096);
 	.data : AT(ADDR(.data) - LGUEST_PAGE_OFFSET) {
+		*(.lguest_data)
+		*(.lguest_extension)
 		*(.data .data.*)
 	} :data
 	.bss : AT(ADDR(.bss) - LGUEST_PAGE_OFFSET) {

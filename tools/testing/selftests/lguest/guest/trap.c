@@ -22,7 +22,8 @@ void __attribute__((noreturn)) lguest_start(void *boot_params);
 #define USER_DATA_HIGH	0x00cff300u
 #define FLAT_LOW	0x0000ffffu
 
-struct lguest_data lguest_data = {
+/* A Guest may have a struct lguest_extension right behind it (guest.lds.S). */
+struct lguest_data lguest_data __attribute__((section(".lguest_data"))) = {
 	.blocked_interrupts = 0xffffffff,
 	.hcall_status = { [0 ... LGUEST_HCALL_RING - 1] = LGUEST_HCALL_FREE },
 	.noirq_iret = (u32)guest_iret,

@@ -239,6 +239,7 @@ void model_start(struct model *m)
 	m->cpu.lg = &m->lg;
 	m->cpu.state = &m->state;
 	m->cpu.virtual_if = true;
+	m->cpu.first_irq_vector = LGUEST_FIRST_IRQ_VECTOR;
 	m->cpu.paging.cr0 = LG_CR0_PE | LG_CR0_PG | LG_CR0_WP | LG_CR0_ET | LG_CR0_NE;
 	lg_segment_set(&m->cpu, LG_SEL_INDEX(MODEL_KERNEL_CS), MODEL_CODE32);
 	lg_segment_set(&m->cpu, LG_SEL_INDEX(MODEL_KERNEL_DS), MODEL_DATA32);

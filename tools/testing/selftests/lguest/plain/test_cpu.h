@@ -74,6 +74,7 @@ struct lg_cpu {
 	struct lg_io io;
 	u64 data_gpa;
 	u32 noirq_iret;
+	u8 first_irq_vector;
 	unsigned long irqs_pending;
 	bool told_pending;
 	bool halted;
