@@ -105,7 +105,7 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	cpu->told_pending = waits;
 	cpu->halted = false;
 	quick_arrive(cpu, first + line, gate, ss, sp);
-	lg_watch_inject(cpu, first + line, false, 0, true);
+	lg_watch_inject(cpu, first + line, false, 0, line);
 	return true;
 fault:
 	lg_words_end();

@@ -127,7 +127,7 @@ static __always_inline u32 quick_gates(const struct lg_quick *quick, unsigned in
 {
 	u32 gates;
 
-	memcpy(&gates, quick->gates + first / 8, sizeof(gates));
+	memcpy(&gates, (const u8 *)quick->gates + first / 8, sizeof(gates));
 	return gates;
 }
 
@@ -147,7 +147,7 @@ static __always_inline bool deliver_quick(struct lg_cpu *cpu, u8 vector, bool ha
 	bool done;
 	u16 ss;
 
-	if (!(cpu->quick.gates[vector / 8] & 1u << vector % 8) || !cpu->data_gpa ||
+	if (!(cpu->quick.gates[vector / 64] & BIT_ULL(vector % 64)) || !cpu->data_gpa ||
 	    (soft && cpu->user && !lg_desc_is_user(gate)) ||
 	    !quick_stack(cpu, words, &ss, &sp) || !quick_begin(cpu, words, sp, &at))
 		return false;

@@ -345,7 +345,7 @@ static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 st
 	if (cpu->idt_in_memory || cpu->seg.gdt_in_memory || gate >> 16 & LG_SEL_LDT)
 		return;
 	if (LG_DESC_TYPE(gate) & 8 && lg_desc_is_flat(code) && !lg_desc_conforms(code)) {
-		quick->gates[vector / 8] |= 1u << vector % 8;
+		quick->gates[vector / 64] |= BIT_ULL(vector % 64);
 		quick->kernel_cs = gate >> 16 | LG_SEL_RPL;
 	}
 	if (!lg_desc_is_flat(stack) || stack & LG_DESC_DOWN)
@@ -468,7 +468,8 @@ static noinline enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gv
 	for (;;) {
 		switch (deliver_one(cpu, &ev)) {
 		case DELIVERED:
-			lg_watch_inject(cpu, ev.vector, ev.has_error, ev.error, ev.interrupt);
+			lg_watch_inject(cpu, ev.vector, ev.has_error, ev.error,
+					ev.interrupt ? ev.vector - cpu->first_irq_vector : -1);
 			return LG_RUN;
 		case DEAD:
 			return LG_LAUNCHER;
@@ -533,7 +534,7 @@ static noinline enum lg_next deliver_slow(struct lg_cpu *cpu, u8 vector, bool ha
 enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error, bool soft)
 {
 	if (likely(deliver_quick(cpu, vector, has_error, error, soft))) {
-		lg_watch_inject(cpu, vector, has_error, error, false);
+		lg_watch_inject(cpu, vector, has_error, error, -1);
 		return LG_RUN;
 	}
 	return deliver_slow(cpu, vector, has_error, error, soft);
@@ -582,7 +583,7 @@ enum lg_next lg_deliver_fault(struct lg_cpu *cpu)
 	if (fault->vector == LG_TRAP_PF)
 		tell_cr2(cpu, fault->gva);
 	if (likely(deliver_quick(cpu, fault->vector, fault->has_error, fault->error, false))) {
-		lg_watch_inject(cpu, fault->vector, fault->has_error, fault->error, false);
+		lg_watch_inject(cpu, fault->vector, fault->has_error, fault->error, -1);
 		return LG_RUN;
 	}
 	ev = (struct event){ .vector = fault->vector,

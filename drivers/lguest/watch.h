@@ -136,12 +136,12 @@ static inline void lg_watch_pause(struct lg_cpu *cpu,
 	s->owed->count++;
 }
 
-/* The Guest goes on at the handler of a vector. line: by an interrupt line. */
+/* The Guest goes on at the handler of a vector. line: by that interrupt line, or -1. */
 static inline void lg_watch_inject(struct lg_cpu *cpu, u8 vector,
-				   bool has_error, u32 error, bool line)
+				   bool has_error, u32 error, int line)
 {
-	if (line)
-		cpu->stats.irqs[(u8)(vector - cpu->first_irq_vector) % LGUEST_IRQ_LINES]++;
+	if (line >= 0)
+		cpu->stats.irqs[line]++;
 	else
 		cpu->stats.traps++;
 	trace_lguest_inject(cpu, vector, has_error, error);
