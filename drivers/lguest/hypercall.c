@@ -53,8 +53,7 @@ static enum lg_next read_extension(struct lg_cpu *cpu, u64 gpa)
 	    extension.magic[0] != LGUEST_EXTENSION_MAGIC_0 ||
 	    extension.magic[1] != LGUEST_EXTENSION_MAGIC_1 || !extension.version)
 		return LG_RUN;
-	if (extension.first_irq_vector % 8 ||
-	    extension.first_irq_vector < LGUEST_FIRST_IRQ_VECTOR ||
+	if (extension.first_irq_vector < LGUEST_FIRST_IRQ_VECTOR ||
 	    extension.first_irq_vector > LG_IDT_ENTRIES - LGUEST_IRQ_LINES)
 		return lg_kill(cpu, "LGUEST_INIT with interrupt lines from vector %#x",
 			       extension.first_irq_vector);

@@ -61,14 +61,12 @@ static void tell_line(struct lg_cpu *cpu, const struct line_words *words)
  */
 static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long lines)
 {
-	/* Of lines: a bit for each, and each one's. */
-	const unsigned int first = cpu->first_irq_vector;
-	const u32 good = quick_gates(&cpu->quick, first);
-	const u64 *gates = cpu->idt + first;
+	/* By pointers: a kernel may check the bounds of arrays, by a call, which is not to be below. */
+	const u64 *gates = cpu->idt, *good = cpu->quick.gates;
 	struct lguest_data __user *data = lg_data_user(cpu);
 	u32 flags = quick_flags(cpu), seconds, enabled, blocked, pending, waits, sp;
 	bool user = cpu->user;
-	unsigned int line;
+	unsigned int line, vector;
 	lg_words_t at;
 	u64 gate, now;
 	u16 ss;
@@ -87,9 +85,9 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	if (!lines || !(enabled & LGUEST_IF))
 		goto fault;
 	line = __ffs(lines);
-	/* By a pointer: a kernel may check the bounds of arrays, by a call, which is not to be here. */
-	gate = gates[line];
-	if (!(good & BIT(line)) || !is_interrupt_gate(gate))
+	vector = cpu->first_irq_vector + line;
+	gate = gates[vector];
+	if (!(good[vector / 64] & BIT_ULL(vector % 64)) || !is_interrupt_gate(gate))
 		goto fault;
 	waits = lines & (lines - 1) ? LGUEST_IF : 0;
 	lg_word_put(seconds, &data->time[0], fault);
@@ -104,8 +102,8 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	clear_bit(line, &cpu->irqs_pending);
 	cpu->told_pending = waits;
 	cpu->halted = false;
-	quick_arrive(cpu, first + line, gate, ss, sp);
-	lg_watch_inject(cpu, first + line, false, 0, line);
+	quick_arrive(cpu, vector, gate, ss, sp);
+	lg_watch_inject(cpu, vector, false, 0, line);
 	return true;
 fault:
 	lg_words_end();

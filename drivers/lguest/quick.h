@@ -122,15 +122,6 @@ static __always_inline void quick_arrive(struct lg_cpu *cpu, u8 vector, u64 gate
 	       sp);
 }
 
-/* Those of 32 vectors, from a multiple of 8 on. */
-static __always_inline u32 quick_gates(const struct lg_quick *quick, unsigned int first)
-{
-	u32 gates;
-
-	memcpy(&gates, (const u8 *)quick->gates + first / 8, sizeof(gates));
-	return gates;
-}
-
 /*
  * Delivers as deliver_one() would, for a Guest whose tables are as kernels have them: from user or
  * kernel level to flat code and stack of its kernel. False: nothing has been done, but for words

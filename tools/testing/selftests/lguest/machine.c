@@ -535,8 +535,8 @@ static void lines_come_at(struct vm *vm, uint32_t first, uint32_t features)
 
 TEST(lines_come_where_the_guest_wants_them)
 {
-	static const uint32_t good[] = { 0x20, 0x30, 0x68, 0xe0 };
-	static const uint32_t bad[] = { 0, 8, 0x1f, 0x21, 0x34, 0xe8, 0xff, 0x120, 0xffffffe0 };
+	static const uint32_t good[] = { 0x20, 0x30, 0x6b, 0xe0 };
+	static const uint32_t bad[] = { 0, 8, 0x1f, 0xe1, 0xff, 0x100, 0x120, 0xffffffe0 };
 	struct lguest_extension *e;
 	struct vm vm;
 	int i;

@@ -99,7 +99,7 @@ struct lguest_extension {
 	__u32 magic[2];				/* G before INIT: LGUEST_EXTENSION_MAGIC_0, 1 */
 	__u32 version;				/* G before INIT: LGUEST_EXTENSION_VERSION */
 	__u32 features;				/* H at INIT: what it has heeded, LGUEST_FEATURE_ */
-	/* G before INIT: vector of line 0, a multiple of 8, 0x20 to 0xe0 */
+	/* G before INIT: vector of line 0, from 0x20 to 0xe0 */
 	__u32 first_irq_vector;
 };
 
