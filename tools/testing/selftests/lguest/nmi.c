@@ -190,28 +190,36 @@ TEST_F(nmi, storm)
 	EXPECT_LT(before, nmis());
 }
 
-/* The way that an administrator knows: each l asks every other CPU where it is, by NMI. */
+/*
+ * The way that an administrator knows: each l asks every other CPU where it is, by NMI. The kernel
+ * waits for an answer for ten seconds and no longer, which a CPU that is emulated on a busy machine
+ * may need: so each is waited for here, too, as the next one would merge with it.
+ */
 static void ask_for_backtraces(struct vm *vm)
 {
 	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC), i;
+	long before;
 
 	run_on(NMI_CPU);
 	wait_for_turns(vm, 1);
-	for (i = 0; i < 50; i++)
+	before = nmis();
+	for (i = 1; i <= 50; i++) {
 		if (write(fd, "l", 1) != 1)
 			FAIL("sysrq: %s", strerror(errno));
+		while (nmis() < before + i)
+			usleep(1000);
+		if (nmis() != before + i)
+			FAIL("%ld NMIs for %d", nmis() - before, i);
+	}
 	close(fd);
 	vm->mailbox->in[WORK_STOP] = 1;
 }
 
 TEST_F(nmi, backtrace_of_a_cpu_that_runs_a_guest)
 {
-	long before = nmis();
-
 	start_helper(&self->helper, &self->vm, ask_for_backtraces);
 	run_to_the_end(&self->vm);
 	pthread_join(self->helper.thread, NULL);
-	EXPECT_LE(before + 50, nmis());
 }
 
 TEST_HARNESS_MAIN
