@@ -17,7 +17,7 @@ struct lg_cpu;
  * keeps, as others change without a word.
  */
 struct lg_quick {
-	u64 gates[4];		/* a bit a vector: 32-bit gate, present; flat code of the kernel's */
+	u64 gates[4];		/* a bit per vector: 32-bit gate, present; flat code of the kernel's */
 	bool stack;		/* of SET_STACK: flat, the kernel's */
 	/* Flat code and stack, as the hardware has their selectors at kernel level; or 0. */
 	u16 kernel_cs, kernel_ss;
