@@ -131,12 +131,12 @@ static void spin_meanwhile(void (*what)(struct vm *vm))
 
 TEST(kvm_begins_and_ends_beside_a_running_guest)
 {
-	int i;
+	int rounds = test_rounds(5, 20), i;
 
 	if (!kvm_is_there())
 		SKIP(return, "no KVM here");
 	run_on(0);
-	for (i = 0; i < (test_is_long() ? 200 : 5); i++) {
+	for (i = 0; i < rounds; i++) {
 		spin_meanwhile(make_a_machine);
 		/* On the CPU that was inside the Guest when KVM was switched on. */
 		kvm_turn(&machine);
@@ -171,6 +171,7 @@ static void *kvm_turns(void *arg)
 TEST(both_at_work)
 {
 	static const uint32_t modes[] = { WORK_FPU, WORK_MEMORY };
+	uint32_t turns = test_rounds(300, 2000);
 	volatile int stop = 0;
 	pthread_t thread;
 	struct vm vm;
@@ -185,7 +186,7 @@ TEST(both_at_work)
 		vm.mailbox->in[WORK_PAGES] = modes[i] == WORK_MEMORY ? 64 : 0;
 		vm.mailbox->in[WORK_SALT] = 0x1234;
 		ualarm(3000, 3000);
-		while (vm.mailbox->out[WORK_TURNS] < (test_is_long() ? 20000 : 300)) {
+		while (vm.mailbox->out[WORK_TURNS] < turns) {
 			ASSERT_EQ(-EINTR, vm_run(&vm));
 			run_on(vm.mailbox->out[WORK_TURNS] & 1);
 		}

@@ -248,10 +248,10 @@ static void *initialize_at_once(void *arg)
 TEST(initialize_by_many_threads_at_once)
 {
 	pthread_t thread[THREADS];
-	int round, i;
+	int rounds = test_rounds(10, 100), round, i;
 
 	pthread_barrier_init(&barrier, NULL, THREADS);
-	for (round = 0; round < (test_is_long() ? 200 : 10); round++) {
+	for (round = 0; round < rounds; round++) {
 		vm_load(&shared_vm, "work", NULL);
 		initialized = 0;
 		refused = 0;
@@ -290,14 +290,14 @@ static void *ask_for_all(void *arg)
 TEST(requests_of_many_threads)
 {
 	pthread_t thread[4];
-	int i, came;
+	int rounds = test_rounds(2000, 10000), i, came;
 
 	vm_start(&shared_vm, "work", NULL);
 	shared_vm.mailbox->in[WORK_MODE] = WORK_SYNC;
 	stop = 0;
 	for (i = 0; i < ARRAY_SIZE(thread); i++)
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, ask_for_all, (void *)(uintptr_t)i));
-	for (i = 0; i < (test_is_long() ? 100000 : 2000); i++) {
+	for (i = 0; i < rounds; i++) {
 		came = vm_run(&shared_vm);
 		ASSERT_TRUE(came == LGUEST_EXIT_NOTIFY || came == LGUEST_EXIT_BREAK ||
 			    came == -EINTR) {

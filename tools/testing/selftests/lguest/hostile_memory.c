@@ -98,9 +98,9 @@ static int the_file;
 /* Each time that the private copy is dropped, the Guest has the file's page again, to read. */
 static void drop_private_copies(struct vm *vm)
 {
-	int i;
+	int rounds = test_rounds(500, 5000), i;
 
-	for (i = 0; i < (test_is_long() ? 100000 : 500); i++) {
+	for (i = 0; i < rounds; i++) {
 		if (madvise((void *)target_of(vm), PAGE, MADV_DONTNEED))
 			FAIL("madvise");
 		if (i % 10 == 0)
@@ -495,10 +495,10 @@ TEST(all_of_it_protected_at_random_moments)
 {
 	static const uint32_t modes[] = { WORK_SPIN, WORK_MEMORY, WORK_FPU };
 	struct helper helper;
+	int rounds = test_rounds(12, 120), i;
 	struct vm vm;
-	int i;
 
-	for (i = 0; i < (test_is_long() ? 500 : 12); i++) {
+	for (i = 0; i < rounds; i++) {
 		vm_start(&vm, "work", NULL);
 		vm.mailbox->in[WORK_MODE] = modes[i % 3];
 		vm.mailbox->in[WORK_PAGES] = modes[i % 3] == WORK_MEMORY ? 64 : 0;

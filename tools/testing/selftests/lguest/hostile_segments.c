@@ -15,7 +15,7 @@ FIXTURE(selectors) {
 
 FIXTURE_VARIANT(selectors) {
 	uint32_t what;
-	bool user, all;			/* all: also in the short run */
+	bool user, all;			/* all: also in a slice */
 	uint32_t good;			/* how many can be loaded */
 };
 
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(selectors)
 
 TEST_F(selectors, every_value)
 {
-	uint32_t step = variant->all || test_is_long() ? 1 : 61;
+	uint32_t step = variant->all || test_rounds(0, 1) ? 1 : 61;
 	struct vm vm;
 
 	vm_start(&vm, "selectors", NULL);

@@ -37,7 +37,7 @@ FIXTURE_TEARDOWN(wild)
 
 TEST_F(wild, tables_show_what_they_say)
 {
-	uint32_t tables = test_is_long() ? 300000 : 4000, *in = self->vm.mailbox->in;
+	uint32_t tables = test_rounds(4000, 10000), *in = self->vm.mailbox->in;
 	const uint32_t *out = self->vm.mailbox->out;
 
 	in[WILD_FORMAT] = variant->format;
@@ -93,7 +93,7 @@ TEST(boot_directory_from_which_nothing_runs)
 TEST(boot_directory_of_noise)
 {
 	uint64_t random = test_seed(8);
-	int i, j, came, number = test_is_long() ? 20000 : 300;
+	int i, j, came, number = test_rounds(300, 1000);
 	struct vm vm;
 
 	for (i = 0; i < number; i++) {

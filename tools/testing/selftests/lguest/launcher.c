@@ -29,9 +29,15 @@ void test_failed(const char *file, int line, const char *format, ...)
 	abort();
 }
 
-bool test_is_long(void)
+unsigned long test_rounds(unsigned long slice, unsigned long full)
 {
-	return getenv("LGUEST_TEST_LONG");
+	const char *depth = getenv("LGUEST_TEST_LONG");
+	unsigned long times;
+
+	if (!depth || !*depth)
+		return slice;
+	times = strtoul(depth, NULL, 0);
+	return full * (times ?: 1);
 }
 
 uint64_t test_seed(uint64_t fixed)

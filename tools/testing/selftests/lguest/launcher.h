@@ -69,8 +69,11 @@ void vm_passes(const char *guest, const struct vm_options *options);
 void __attribute__((noreturn, format(printf, 3, 4)))
 test_failed(const char *file, int line, const char *format, ...);
 
-/* True in the long run (make check-long): LGUEST_TEST_LONG is set. */
-bool test_is_long(void);
+/*
+ * How often to do what could go on for long: a slice of the rounds in make check, all of them in
+ * make check-long (LGUEST_TEST_LONG=1), N times as many with LGUEST_TEST_LONG=N.
+ */
+unsigned long test_rounds(unsigned long slice, unsigned long full);
 /* A seed: LGUEST_TEST_SEED if it is set, else `fixed`; printed, so that the run can be repeated. */
 uint64_t test_seed(uint64_t fixed);
 /* The next number of a sequence (SplitMix64). */

@@ -57,7 +57,7 @@ TEST(stacks_of_16_bits)
 	struct vm vm;
 
 	vm_start(&vm, "stacks", NULL);
-	vm.mailbox->in[STACKS_TURNS] = test_is_long() ? 20000000 : 500000;
+	vm.mailbox->in[STACKS_TURNS] = test_rounds(500000, 1000000);
 	vm_pass(&vm);
 	vm_stop(&vm);
 }
@@ -215,10 +215,10 @@ static struct offset compare_clocks(struct vm *vm)
 	return offset;
 }
 
-/* A minute in the long run. However busy the host is, it can only make the test slow. */
+/* A minute in check-long. However busy the host is, it can only make the test slow. */
 TEST(clocks_do_not_drift)
 {
-	int64_t seconds = test_is_long() ? 60 : 4, end, drift;
+	int64_t seconds = test_rounds(4, 60), end, drift;
 	pthread_t busy[3];
 	struct offset first, last;
 	struct vm vm;
@@ -600,7 +600,7 @@ static void *scribble(void *argument)
 TEST(hostile_tables)
 {
 	uint64_t seed = test_seed(0x7ab1e5);
-	unsigned int guests = test_is_long() ? 3000 : 150, n, survived = 0, tried = 0;
+	unsigned int guests = test_rounds(150, 500), n, survived = 0, tried = 0;
 	struct scribbler scribbler;
 	pthread_t thread;
 	struct vm vm;

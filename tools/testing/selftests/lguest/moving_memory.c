@@ -27,7 +27,7 @@
 
 static int rounds(void)
 {
-	return test_is_long() ? 500 : 10;
+	return test_rounds(10, 50);
 }
 
 /* The pages that the Guest works with, here. */

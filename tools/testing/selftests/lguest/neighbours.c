@@ -24,7 +24,7 @@
 #define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define CHECK	"/sys/kernel/debug/lguest/shadow_check"
-#define TURNS	(test_is_long() ? 50000 : 500)
+#define TURNS	test_rounds(500, 5000)
 #define SIZE	(NEIGHBOURS_PAGES * LGUEST_PAGE_SIZE)
 
 /* The launcher's own pages at that address hold this and the turn's number. */

@@ -221,7 +221,7 @@ TEST_F(random_code, ends_in_a_trap_or_a_sentence)
 {
 	static struct engine_case cases[ENGINE_CASES];
 	static struct engine_result result[ENGINE_CASES];
-	unsigned int streams = variant->streams * (test_is_long() ? 50 : 1), done, n, i;
+	unsigned int streams = test_rounds(variant->streams, variant->streams), done, n, i;
 	uint64_t random = test_seed(4 + variant->user + 2 * sysconf(_SC_NPROCESSORS_ONLN));
 
 	for (done = 0; done < streams; done += n) {

@@ -27,7 +27,7 @@
 
 static int rounds(void)
 {
-	return test_is_long() ? 200 : 10;
+	return test_rounds(10, 20);
 }
 
 static void set_file(const char *name, const char *text)
@@ -171,10 +171,10 @@ TEST_F(limits, the_shrinker_takes_all)
 	pthread_join(self->helper.thread, NULL);
 }
 
-/* ---- One frame, mapped as often as there is room for, or in the short run half of that ---- */
+/* ---- One frame, mapped as often as there is room for, or in a slice half of that ---- */
 static uint32_t many_tables(const char *limit)
 {
-	return strlen(limit) < 3 ? 20 : test_is_long() ? 300 : 130;
+	return strlen(limit) < 3 ? 20 : test_rounds(0, 1) ? 300 : 130;
 }
 /* Entries that lead to it, at least. */
 #define MANY_LEAVES	100000
