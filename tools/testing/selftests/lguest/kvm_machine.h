@@ -3,6 +3,10 @@
  * A machine of KVM's that boots a Linux kernel: one CPU, memory, the interrupt controllers and the
  * timer that KVM has, and a serial port that is only written to. What it writes is kept. The kernel
  * is entered at its PVH note, as the emulated host's own is.
+ *
+ * A table of the MultiProcessor Specification tells it of the I/O APIC. Without one it lets the
+ * timer's interrupt in from the 8259, at a time of its own; and if that interrupt came earlier, KVM,
+ * which looks at the 8259 when its output rises, never looks again: then no timer ever ticks.
  */
 #ifndef LGUEST_TEST_KVM_MACHINE_H
 #define LGUEST_TEST_KVM_MACHINE_H
@@ -22,6 +26,7 @@
 #define KM_START_INFO	0x6000
 #define KM_COMMAND_LINE	0x7000
 #define KM_LOW_END	0x9f000
+#define KM_MP_TABLE	0xf0000
 #define KM_HIGH		0x100000
 
 #define KM_SERIAL	0x3f8
@@ -53,6 +58,43 @@ struct km_start_info {
 
 #define KM_START_MAGIC	0x336ec578
 #define KM_NOTE_ENTRY	18	/* XEN_ELFNOTE_PHYS32_ENTRY */
+
+/* The MultiProcessor Specification's: one CPU, the ISA bus, an I/O APIC and what comes to its pins. */
+struct km_mp_table {
+	struct {
+		char signature[4];
+		uint32_t table;
+		uint8_t paragraphs, revision, checksum, features[5];
+	} pointer;
+	struct {
+		char signature[4];
+		uint16_t length;
+		uint8_t revision, checksum;
+		char names[20];
+		uint32_t oem;
+		uint16_t oem_size, entries;
+		uint32_t local_apic, extended;
+	} head;
+	struct {
+		uint8_t type, apic, version, flags;
+		uint32_t signature, features, reserved[2];
+	} cpu;
+	struct {
+		uint8_t type, id;
+		char name[6];
+	} bus;
+	struct {
+		uint8_t type, id, version, flags;
+		uint32_t address;
+	} io_apic;
+	struct {
+		uint8_t type, delivery;
+		uint16_t flags;
+		uint8_t bus, irq, apic, pin;
+	} irqs[16];
+};
+
+#define KM_MP_REVISION	4	/* 1.4 */
 
 struct kvm_machine {
 	int kvm, vm, vcpu;
@@ -161,6 +203,51 @@ static inline uint32_t km_load(struct kvm_machine *m, const char *path)
 	return entry;
 }
 
+/* What makes the sum of the bytes zero. */
+static inline uint8_t km_checksum(const void *data, size_t size)
+{
+	const uint8_t *byte = data;
+	uint8_t sum = 0;
+
+	while (size--)
+		sum -= *byte++;
+	return sum;
+}
+
+static inline void km_tell_of_apics(struct kvm_machine *m)
+{
+	struct km_mp_table *mp = (void *)m->memory + KM_MP_TABLE;
+	const size_t length = sizeof(*mp) - offsetof(struct km_mp_table, head);
+	int i;
+
+	*mp = (struct km_mp_table){
+		.pointer = {
+			.signature = "_MP_",
+			.table = KM_MP_TABLE + offsetof(struct km_mp_table, head),
+			.paragraphs = sizeof(mp->pointer) / 16,
+			.revision = KM_MP_REVISION,
+		},
+		.head = {
+			.signature = "PCMP",
+			.length = length,
+			.revision = KM_MP_REVISION,
+			.entries = 3 + 16,
+			.local_apic = 0xfee00000,
+		},
+		.cpu = { .type = 0, .apic = 0, .version = 0x14, .flags = 3 /* enabled, boots */ },
+		.bus = { .type = 1, .id = 0, .name = "ISA   " },
+		.io_apic = { .type = 2, .id = 1, .version = 0x11, .flags = 1, .address = 0xfec00000 },
+	};
+	for (i = 0; i < 16; i++) {
+		mp->irqs[i].type = 3;
+		mp->irqs[i].irq = i;
+		mp->irqs[i].apic = mp->io_apic.id;
+		mp->irqs[i].pin = i;	/* as KVM has it unless it is told otherwise */
+	}
+	mp->pointer.checksum = km_checksum(&mp->pointer, sizeof(mp->pointer));
+	mp->head.checksum = km_checksum(&mp->head, length);
+}
+
 static inline void km_start(struct kvm_machine *m, const char *kernel, const char *command_line,
 			    const void *root, size_t root_size)
 {
@@ -179,6 +266,7 @@ static inline void km_start(struct kvm_machine *m, const char *kernel, const cha
 	regs.rip = km_load(m, kernel);
 	memcpy(m->memory + root_at, root, root_size);
 	strcpy((char *)m->memory + KM_COMMAND_LINE, command_line);
+	km_tell_of_apics(m);
 	*info = (struct km_start_info){
 		.magic = KM_START_MAGIC,
 		.version = 1,
