@@ -341,7 +341,8 @@ TEST(traps_with_bad_kernel_stacks)
 			cases[0].ax = LHCALL_SET_STACK;
 			cases[0].bx = selectors[j];
 			cases[0].cx = bad_stacks[i];
-			cases[0].dx = 1;
+			/* Each stack is said to have no page, one and two. */
+			cases[0].dx = (i + j) % 3;
 			cases[1] = engine_case(true, CODE(0x0f, 0x0b));
 			memset(results, 0, sizeof(results));
 			engine_run(&engine, cases, results, 2);
@@ -356,6 +357,33 @@ TEST(traps_with_bad_kernel_stacks)
 			/* The next ones get a Guest with a stack of its own. */
 			engine_drop(&engine);
 		}
+	}
+	engine_stop(&engine);
+}
+
+/* More pages than there may be end the Guest, whatever else is right. */
+TEST(kernel_stacks_of_too_many_pages)
+{
+	static const uint32_t pages[] = { 3, 0xff, 0x10001, 0x7fffffff, 0x80000002, 0xffffffff };
+	struct engine_result results[ARRAY_SIZE(pages)] = {};
+	struct engine_case cases[ARRAY_SIZE(pages)];
+	struct engine engine;
+	char want[64];
+	int i;
+
+	engine_start(&engine, 20000, 10);
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		cases[i] = engine_case(false, CODE(0xcd, 0x1f, 0xcc));
+		cases[i].ax = LHCALL_SET_STACK;
+		cases[i].bx = 0x69;
+		cases[i].cx = ENGINE_STACK + 0x1000;
+		cases[i].dx = pages[i];
+	}
+	engine_run(&engine, cases, results, ARRAY_SIZE(pages));
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		snprintf(want, sizeof(want), "SET_STACK with %u stack pages", pages[i]);
+		EXPECT_EQ(ENGINE_DIED, results[i].outcome);
+		EXPECT_NE(NULL, strstr(results[i].sentence, want)) TH_LOG("%s", results[i].sentence);
 	}
 	engine_stop(&engine);
 }

@@ -19,6 +19,7 @@
 #include "guests/calls.h"
 #include "guests/channel.h"
 #include "guests/clock.h"
+#include "guests/kernel_stacks.h"
 #include "guests/stacks.h"
 #include "guests/trapped.h"
 #include "guests/vectors.h"
@@ -49,6 +50,23 @@ TEST(a_kernel_that_knows_nothing_of_us)
 {
 	vm_passes("unaware", NULL);
 	vm_passes("unaware", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
+}
+
+TEST(kernel_stacks_of_two_pages)
+{
+	uint32_t low;
+	struct vm vm;
+
+	vm_passes("kernel_stacks", NULL);
+	/* A frame of which one page can be written: not a byte of it is (M6), and the Guest ends. */
+	for (low = KERNEL_STACKS_ABSENT; low <= KERNEL_STACKS_READ_ONLY; low++) {
+		vm_start(&vm, "kernel_stacks", NULL);
+		vm.mailbox->in[KERNEL_STACKS_LOW] = low;
+		vm_dies(&vm, "no handler for double fault (#DF, 8)");
+		EXPECT_EQ(0, *(uint64_t *)lguest_memory_at(&vm.memory,
+							   vm.mailbox->out[KERNEL_STACKS_MIDDLE], 8));
+		vm_stop(&vm);
+	}
 }
 
 /* S9: what IRET leaves of ESP is no address of the Host's. */
