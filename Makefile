@@ -4,7 +4,7 @@
 
 # Which kernel is the host, and what it is like (`make help`).
 export HOST_KERNEL ?= 6.1
-export HOST_ARGS HOST_CPU HOST_SMP HOST_MEM HOST_BOOT QEMU_ARGS SHARE TIMEOUT KDIR
+export HOST_ARGS HOST_CPU HOST_SMP HOST_MEM HOST_BOOT HOST_SNAPSHOT QEMU_ARGS SHARE TIMEOUT KDIR
 export HOST_FILES TRACE EMULATOR
 
 # As it was typed: make would take the shell's $ for its own.
@@ -114,6 +114,8 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   HOST_SMP=2 HOST_MEM=2048       CPUs (1), MiB (1024)
 #H   HOST_BOOT=bzimage              start the vmlinuz itself: slower, but with KASLR and, where
 #H                                  the CPU has la57, five-level page tables (+la57 implies it)
+#H   HOST_SNAPSHOT=no               boot it, do not go on from the snapshot of one that has booted
+#H                                  (as with any QEMU_ARGS)
 #H   QEMU_ARGS='...'                more for QEMU
 #H   SHARE=DIRECTORY                appears at /mnt in the host, read-write
 #H   HOST_FILES=DIRECTORY           its contents are added to the host's root
