@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The command and real kernels: the Guest's, packed anew in every format, and the Host's, which is
+# The command and real kernels: the Guest's, packed in every format, and the Host's, which is
 # none for a Guest. All that is wrong with a file is found before the Host is asked for a Guest:
 # so here, where there is none, a good kernel ends with status 3 and a sentence about /dev/lguest,
 # and a bad one with status 2 and one sentence that names file and fault.
@@ -15,8 +15,8 @@ rounds=500
 echo "TAP version 13"
 [ ! -e /dev/lguest ] || { echo "1..0 # SKIP this machine has /dev/lguest"; exit 4; }
 [ -x "$tree/scripts/guest-kernel" ] || { echo "1..0 # SKIP there are no scripts that have kernels"; exit 4; }
-guest=$("$tree/scripts/guest-kernel") && host=$("$tree/scripts/kernel" 6.1) &&
-	"$tree/scripts/packages" lz4 bzip2 xz-utils zstd >&2 || exit 1
+guest=$("$tree/scripts/guest-kernel") && packed=$("$tree/scripts/guest-packed") && host=$("$tree/scripts/kernel" 6.1) ||
+	exit 1
 
 . "$(dirname "$0")/tap.sh"
 
@@ -43,44 +43,21 @@ refused()
 # The boot protocol's fields, little-endian.
 field() { od -A n -t u4 -j "$2" -N 4 "$1" | tr -d ' '; }
 byte() { od -A n -t u1 -j "$2" -N 1 "$1" | tr -d ' '; }
-le32() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8 & 255)))\\x$(printf %02x $(($1 >> 16 & 255)))\\x$(printf %02x $(($1 >> 24)))"; }
-put() { le32 "$3" | dd of="$1" bs=1 seek=$(($2)) conv=notrunc 2>/dev/null; }
 
 image=$guest/bzImage
 setup=$((($(byte "$image" 0x1f1) + 1) * 512))
 offset=$(field "$image" 0x248)
-dd if="$image" iflag=skip_bytes,count_bytes skip=$((setup + offset)) count="$(field "$image" 0x24c)" 2>/dev/null |
-	gzip -dc >"$tmp/payload"
-
-# packed COMMAND...: the same kernel with another packer's work as its payload
-packed()
-{
-	local size
-
-	head -c $((setup + offset)) "$image" >"$tmp/bzImage"
-	"$@" <"$tmp/payload" >>"$tmp/bzImage" 2>/dev/null
-	# All but gzip get the size behind it, as the kernel's build has it.
-	[ "$1" = gzip ] || le32 "$(stat -c %s "$tmp/payload")" >>"$tmp/bzImage"
-	size=$(stat -c %s "$tmp/bzImage")
-	put "$tmp/bzImage" 0x24c $((size - setup - offset))
-	put "$tmp/bzImage" 0x1f4 $(((size - setup + 15) / 16))
-}
 
 echo "1..21"
 loads "$guest/vmlinux"; report "vmlinux"
 loads "$image"; report "bzImage"
 loads "$image" --unpack guest; report "bzImage that unpacks itself"
-# With the windows that the kernel's build asks for: what unpacks must have them; how hard the packer looks
-# for what repeats is nothing to it.
-for packer in "gzip -1" "bzip2 -1" "xz --check=crc32 --x86 --lzma2=preset=0,dict=32MiB" "xz --format=lzma -0" "zstd -1 --long=27" "lz4 -l -1 - -"; do
-	# shellcheck disable=SC2086 # words
-	packed $packer
-	loads "$tmp/bzImage"
-	report "packed by ${packer% - -}"
+for format in gzip bzip2 xz lzma zstd lz4; do
+	loads "$packed/$format"; report "packed by $format"
 done
 
-# The last payload, damaged.
-cp "$tmp/bzImage" "$tmp/damaged"
+# A payload that is damaged.
+cp "$packed/lz4" "$tmp/damaged"
 dd if=/dev/zero of="$tmp/damaged" bs=1 seek=$((setup + offset + 300000)) count=5000 conv=notrunc 2>/dev/null
 refused "damaged: its payload \\(lz4\\) is damaged" "$tmp/damaged"; report "a damaged payload"
 refused "vmlinuz: a 64-bit kernel; only 32-bit ones run: build one" "$host/vmlinuz"; report "Debian's bzImage, of 64 bits"
@@ -98,8 +75,7 @@ refused "a command line of [0-9]* bytes; this kernel takes 2047" "$image" -p "$(
 # Headers with some bytes of any value: accepted or refused, by one sentence; never anything else. What
 # they are the header of is a small program, which is unpacked in no time.
 RANDOM=1 accepted=0 odd=0
-cp "$(dirname "$0")/../first.c0000000.elf" "$tmp/payload"
-packed lz4 -l -1 - -
+"$tree/scripts/pack" "$image" "$(dirname "$0")/../first.c0000000.elf" "$tmp/bzImage" lz4 -l -1 - -
 header=$(dd if="$tmp/bzImage" bs=1 skip=$((0x1f1)) count=144 2>/dev/null | od -A n -v -t x1 | tr -d '\n')
 for ((round = 0; round < rounds; round++)); do
 	# shellcheck disable=SC2206 # a list

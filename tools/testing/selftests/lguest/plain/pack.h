@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Packing a kernel, in each of the formats that the kernel's build knows, and as that does it but
- * for the effort: an emulated host packs, too. All return the bytes they have made, or 0. For
- * image.c and for ../repack.c, which are linked with the libraries.
+ * for the effort. All return the bytes they have made, or 0. For image.c, which is linked with the
+ * libraries.
  */
 #ifndef LGUEST_TEST_PACK_H
 #define LGUEST_TEST_PACK_H
