@@ -4,10 +4,10 @@
 # Debian's passt, both as an ordinary user. Pings, none of which may be lost, and TCP in bulk both
 # ways with checksums; ten thousand pings and 64 MiB in the long run.
 #
-# lguest-host: mem=1024 smp=2 linux=yes timeout=900
+# lguest-host: smp=2 linux=yes timeout=900
 
 files=/lguest/linux
-pings=500 mib=4
+pings=100 mib=2
 [ -z "$LGUEST_TEST_LONG" ] || pings=10000 mib=64
 
 [ -n "$NETWORK_INSIDE" ] || echo "TAP version 13"

@@ -642,12 +642,22 @@ static void rng(void)
 	say("rng ok\n");
 }
 
-static void flood(void)
+static void pour(u32 bytes)
 {
 	u32 i;
 
-	for (i = 0; i < 20000; i++)
+	for (i = 0; i < bytes; i++)
 		out8(0x3f8, "0123456789abcdef"[i % 16]);
+}
+
+static void spill(void)
+{
+	pour(2000);
+}
+
+static void flood(void)
+{
+	pour(20000);
 }
 
 static void notify(void)
@@ -679,7 +689,7 @@ static const struct word {
 	void (*run)(void);
 } words[] = {
 	{ "disk", disk }, { "thrice", thrice }, { "flushes", flushes }, { "echo", echo }, { "serial", serial },
-	{ "rng", rng },	  { "flood", flood },	{ "notify", notify },	{ "crash", crash }, { "die", die },
+	{ "rng", rng },	  { "spill", spill },	{ "flood", flood },	{ "notify", notify },	{ "crash", crash }, { "die", die },
 	{ "spin", spin }, { "errors", errors },	{ "duplex", duplex },	{ "serial_duplex", serial_duplex },
 	{ "size", size }, { "ready", ready },	{ "wait", wait_key },
 	{ "few", few },	  { "get_one", get_one },   { "get_four", get_four },
