@@ -7,6 +7,7 @@
 #include <linux/clockchips.h>
 #include <linux/clocksource.h>
 #include <linux/interrupt.h>
+#include <linux/math64.h>
 #include <linux/time.h>
 #include <asm/cpufeature.h>
 #include <asm/tsc.h>
@@ -33,6 +34,22 @@ static void read_wall_clock(struct timespec64 *now)
 		now->tv_nsec = READ_ONCE(lguest_data.time[1]);
 	} while (seconds != READ_ONCE(lguest_data.time[0]));
 	now->tv_sec = seconds;
+}
+
+/* What the wall clock and the TSC said when we began. */
+static struct timespec64 first_time;
+static u64 first_tsc;
+
+/*
+ * For the kernel, which asks before interrupts are on: what the Host has written is then as old as
+ * the kernel, which on a busy machine may be seconds. The TSC knows how old.
+ */
+static void read_persistent_clock(struct timespec64 *now)
+{
+	read_wall_clock(now);
+	if (lguest_data.tsc_khz && timespec64_equal(now, &first_time))
+		timespec64_add_ns(now, mul_u64_u32_div(rdtsc() - first_tsc, USEC_PER_SEC,
+						       lguest_data.tsc_khz));
 }
 
 static int no_wall_clock_to_set(const struct timespec64 *now)
@@ -102,7 +119,9 @@ static void __init init_timer(void)
  */
 void __init lguest_init_time(void)
 {
+	read_wall_clock(&first_time);
 	if (lguest_data.tsc_khz) {
+		first_tsc = rdtsc();
 		setup_force_cpu_cap(X86_FEATURE_TSC_KNOWN_FREQ);
 		setup_force_cpu_cap(X86_FEATURE_TSC_RELIABLE);
 	} else {
@@ -110,7 +129,7 @@ void __init lguest_init_time(void)
 	}
 	x86_platform.calibrate_cpu = tsc_frequency;
 	x86_platform.calibrate_tsc = tsc_frequency;
-	x86_platform.get_wallclock = read_wall_clock;
+	x86_platform.get_wallclock = read_persistent_clock;
 	x86_platform.set_wallclock = no_wall_clock_to_set;
 	x86_init.timers.timer_init = init_timer;
 	x86_init.timers.wallclock_init = x86_init_noop;

@@ -179,8 +179,8 @@ read -r line <&9 && ask && sleep $busy && ask && kill $guest
 wait $guest
 exec 8>&- 9<&-
 awk '
-	# Our seconds since the start and of the day, its own, and ours again. Its day began a moment
-	# before its kernel came to read the clock.
+	# Our seconds since the start and of the day, its own, and ours again. Its day may be a moment late,
+	# as it was told before its kernel began to count.
 	{ since[NR] = $1; own[NR] = $3; till[NR] = $5; bad += $4 < $2 - 1 || $4 > $6; print "# " $0 }
 	END {
 		counted = own[2] - own[1]

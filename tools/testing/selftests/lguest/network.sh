@@ -7,7 +7,7 @@
 # lguest-host: smp=2 linux=yes timeout=900
 
 files=/lguest/linux
-pings=100 mib=2
+pings=100 mib=1
 [ -z "$LGUEST_TEST_LONG" ] || pings=10000 mib=64
 
 [ -n "$NETWORK_INSIDE" ] || echo "TAP version 13"
