@@ -264,6 +264,7 @@ static const struct virtual_msr msrs[] = {
 	{ 0x2ff, VMSR_FIXED }, /* IA32_MTRR_DEF_TYPE */
 	{ 0xc0000080, VMSR_EFER },
 	{ 0xc0000103, VMSR_VALUE, LG_MSR_TSC_AUX },
+	{ 0xc0010010, VMSR_FIXED }, /* SYSCFG of AMD's, which goes with MTRRs */
 };
 
 static const struct virtual_msr *find_msr(u32 number)

@@ -384,6 +384,7 @@ TEST(msrs)
 	static const struct { u32 msr; u64 value; } values[] = {
 		{ 0x174, 0x60 }, { 0x175, 0xc0001000 }, { 0x176, 0xc0002000 }, { 0x277, 0x0606060606060606 },
 	};
+	static const u32 none[] = { 0xfe, 0x2ff, 0xc0010010 };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(values); i++) {
@@ -397,6 +398,16 @@ TEST(msrs)
 		at_kernel("\x0f\x32", 2);
 		ASSERT_EQ(-1, trapped());
 		ASSERT_EQ(values[i].value, regs->dx << 32 | regs->ax);
+	}
+	/* MTRRs: none, whatever CPUID says; and AMD's SYSCFG, where a Linux looks for more of them. */
+	for (i = 0; i < ARRAY_SIZE(none); i++) {
+		start(false);
+		regs->cx = none[i];
+		regs->ax = 0x80000;
+		at_kernel("\x0f\x30", 2);
+		at_kernel("\x0f\x32", 2);
+		ASSERT_EQ(-1, trapped());
+		ASSERT_EQ(0, regs->dx << 32 | regs->ax);
 	}
 	start(false);
 	regs->cx = 0x10;
