@@ -86,7 +86,7 @@ static void bury(struct __test_metadata *_metadata)
 TEST(guests_killed_at_random_moments)
 {
 	int number = test_rounds(GUESTS, GUESTS), i;
-	uint64_t random = test_seed(1);
+	uint64_t random = test_seed();
 	pid_t child[AT_ONCE] = { 0 };
 
 	for (i = 0; i < number; i++) {

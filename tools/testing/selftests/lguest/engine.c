@@ -29,6 +29,7 @@ void engine_start(struct engine *engine, int tick_us, int patience)
 {
 	memset(engine, 0, sizeof(*engine));
 	engine->patience = patience;
+	vm_small_pages();
 	start_ticks(tick_us);
 }
 

@@ -3,7 +3,8 @@
  * The Host has no memory, just when it is asked for: each allocation behind each request, behind a
  * look from outside and behind loading the module fails once. What was asked for is done all the
  * same, or is refused with an errno and can be asked for again; the Guest is right afterwards, or
- * has ended with a sentence; nothing is lost (G1).
+ * has ended with a sentence; nothing is lost (G1). Where a whole Guest has to run for each, or the
+ * module to be loaded, a slice is every so many of them, other ones each time.
  *
  * lguest-host: smp=1 mem=1024 timeout=900
  */
@@ -276,6 +277,11 @@ TEST(trapping)
 
 /* ---- A Guest runs ---- */
 
+static unsigned int every(unsigned int slice)
+{
+	return test_rounds(0, 1) ? 1 : slice;
+}
+
 /*
  * A Guest from its start to its end, once for each allocation on the way, which fails: read() says
  * so, and the next one goes on; or the Guest has ended, with a sentence, where it was its own
@@ -283,10 +289,11 @@ TEST(trapping)
  */
 static void run_without_each(const char *guest)
 {
-	unsigned int n, told = 0, ended = 0;
+	unsigned int step = every(6), n, told = 0, ended = 0;
+	uint64_t random = test_seed();
 	bool failed;
 
-	for (n = 1; n < ALLOCATIONS_MAX; n++) {
+	for (n = 1 + test_random(&random) % step; n < ALLOCATIONS_MAX; n += step) {
 		struct vm vm;
 		int came;
 
@@ -429,7 +436,8 @@ static void undo_load(void *arg)
 TEST(loading)
 {
 	const struct request request = { "loading", try_load, undo_load };
-	unsigned int n, left, at_init, refused = 0;
+	unsigned int step = every(4), n, left, at_init, refused = 0;
+	uint64_t random = test_seed();
 	struct utsname host;
 	char path[256];
 	int fd;
@@ -446,7 +454,8 @@ TEST(loading)
 	undo_load(NULL);
 	if (!at_init)
 		SKIP(return, "where the module's own allocations begin is not known");
-	for (n = ALLOCATIONS_MAX - at_init + 1; n <= ALLOCATIONS_MAX - left; n++) {
+	n = ALLOCATIONS_MAX - at_init + 1 + test_random(&random) % step;
+	for (; n <= ALLOCATIONS_MAX - left; n += step) {
 		/* Not each time are there equally many. */
 		if (!try_without(&request, &fd, n, &refused))
 			undo_load(NULL);

@@ -159,18 +159,26 @@ static inline bool try_without(const struct request *request, void *arg, unsigne
 }
 
 /*
- * Once without each of its allocations, then with all: its work stands. How many there are;
- * *refused: without how many of them it was not done.
+ * Once without each of its allocations, or every so many from the first one that is told; then with
+ * all: its work stands. How many there are, about; *refused: without how many of them it was not
+ * done.
  */
-static inline unsigned int try_without_each(const struct request *request, void *arg,
+static inline unsigned int try_without_some(const struct request *request, void *arg,
+					    unsigned int first, unsigned int every,
 					    unsigned int *refused)
 {
-	unsigned int n = 1;
+	unsigned int n = first;
 
 	*refused = 0;
 	while (n < ALLOCATIONS_MAX && try_without(request, arg, n, refused))
-		n++;
+		n += every;
 	return n - 1;
+}
+
+static inline unsigned int try_without_each(const struct request *request, void *arg,
+					    unsigned int *refused)
+{
+	return try_without_some(request, arg, 1, 1, refused);
 }
 
 #endif /* LGUEST_TEST_FAIL_NTH_H */

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <asm/lguest.h>
@@ -40,11 +42,15 @@ unsigned long test_rounds(unsigned long slice, unsigned long full)
 	return full * (times ?: 1);
 }
 
-uint64_t test_seed(uint64_t fixed)
+uint64_t test_seed(void)
 {
 	const char *wish = getenv("LGUEST_TEST_SEED");
-	uint64_t seed = wish ? strtoull(wish, NULL, 0) : fixed;
+	uint64_t seed;
 
+	if (wish)
+		seed = strtoull(wish, NULL, 0);
+	else if (getrandom(&seed, sizeof(seed), GRND_INSECURE) != sizeof(seed))
+		FAIL("getrandom: %s", strerror(errno));
 	fprintf(stderr, "# seed 0x%llx\n", (unsigned long long)seed);
 	return seed;
 }
@@ -68,6 +74,12 @@ static void guest_path(char *path, size_t size, const char *guest, uint32_t page
 		FAIL("/proc/self/exe: %s", strerror(errno));
 	self[len] = 0;
 	snprintf(path, size, "%s/%s.%08x.elf", dirname(self), guest, page_offset);
+}
+
+void vm_small_pages(void)
+{
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		FAIL("PR_SET_THP_DISABLE: %s", strerror(errno));
 }
 
 void vm_load(struct vm *vm, const char *guest, const struct vm_options *options)

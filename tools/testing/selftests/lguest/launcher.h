@@ -38,6 +38,11 @@ struct vm {
 };
 
 /*
+ * From here on this process's Guests have small pages: where they come and go by the hundred, the
+ * host would spend most of its time with clearing huge ones.
+ */
+void vm_small_pages(void);
+/*
  * Memory, kernel, page tables, boot parameters and mailbox as a Guest finds them; not yet
  * INITIALIZEd.
  */
@@ -74,8 +79,8 @@ test_failed(const char *file, int line, const char *format, ...);
  * make check-long (LGUEST_TEST_LONG=1), N times as many with LGUEST_TEST_LONG=N.
  */
 unsigned long test_rounds(unsigned long slice, unsigned long full);
-/* A seed: LGUEST_TEST_SEED if it is set, else `fixed`; printed, so that the run can be repeated. */
-uint64_t test_seed(uint64_t fixed);
+/* LGUEST_TEST_SEED if it is set, else another one each time; printed, so that it can be repeated. */
+uint64_t test_seed(void);
 /* The next number of a sequence (SplitMix64). */
 uint64_t test_random(uint64_t *state);
 

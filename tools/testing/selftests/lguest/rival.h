@@ -15,11 +15,10 @@
 
 #include "launcher.h"
 
-#define RIVAL_SLEEP_NS	50000
-
 struct rival {
 	pthread_t thread;
 	int cpu;
+	long sleep_ns;		/* the shorter, the less others get done */
 	volatile bool stop;
 	volatile unsigned long turns;
 	volatile int64_t latest;	/* ns; whoever looks at it may set it to 0 */
@@ -45,9 +44,9 @@ static inline int64_t ns_now(void)
 
 static inline void *rival_thread(void *argument)
 {
-	const struct timespec soon = { .tv_nsec = RIVAL_SLEEP_NS };
 	const struct sched_param first = { .sched_priority = 1 };
 	struct rival *rival = argument;
+	const struct timespec soon = { .tv_nsec = rival->sleep_ns };
 	int64_t began, late;
 
 	run_on(rival->cpu);
@@ -56,7 +55,7 @@ static inline void *rival_thread(void *argument)
 	while (!rival->stop) {
 		began = ns_now();
 		nanosleep(&soon, NULL);
-		late = ns_now() - began - RIVAL_SLEEP_NS;
+		late = ns_now() - began - rival->sleep_ns;
 		if (late > rival->latest)
 			rival->latest = late;
 		rival->turns++;
@@ -65,9 +64,9 @@ static inline void *rival_thread(void *argument)
 }
 
 /* Returns when it has had its first turns. */
-static inline void start_rival(struct rival *rival, int cpu)
+static inline void start_rival(struct rival *rival, int cpu, long sleep_ns)
 {
-	*rival = (struct rival){ .cpu = cpu };
+	*rival = (struct rival){ .cpu = cpu, .sleep_ns = sleep_ns };
 	if (pthread_create(&rival->thread, NULL, rival_thread, rival))
 		FAIL("no thread");
 	while (rival->turns < 2)

@@ -27,7 +27,13 @@
 
 static int rounds(void)
 {
-	return test_rounds(10, 20);
+	return test_rounds(4, 20);
+}
+
+/* Of what is the same each time, or takes the Guest long. */
+static int few_rounds(void)
+{
+	return test_rounds(2, 4);
 }
 
 static void set_file(const char *name, const char *text)
@@ -90,7 +96,7 @@ FIXTURE_SETUP(limits)
 	fclose(file);
 	set_file(LIMIT, variant->limit);
 	vm_start(&self->vm, "tables", &(struct vm_options){ .memory = 64 * MIB });
-	self->vm.mailbox->in[TABLES_SEED] = test_seed(1);
+	self->vm.mailbox->in[TABLES_SEED] = test_seed();
 }
 
 FIXTURE_TEARDOWN(limits)
@@ -171,13 +177,17 @@ TEST_F(limits, the_shrinker_takes_all)
 	pthread_join(self->helper.thread, NULL);
 }
 
-/* ---- One frame, mapped as often as there is room for, or in a slice half of that ---- */
+/* ---- One frame, mapped as often as there is room for, or in a slice a tenth of that ---- */
 static uint32_t many_tables(const char *limit)
 {
-	return strlen(limit) < 3 ? 20 : test_rounds(0, 1) ? 300 : 130;
+	return strlen(limit) < 3 ? 20 : test_rounds(0, 1) ? 300 : 30;
 }
+
 /* Entries that lead to it, at least. */
-#define MANY_LEAVES	100000
+static unsigned long many_leaves(void)
+{
+	return test_rounds(0, 1) ? 100000 : 24000;
+}
 
 /*
  * Sleeps until so many do. The Host moves a frame when it likes, too (khugepaged does, where a page
@@ -190,7 +200,7 @@ static void wait_for_leaves(struct vm *vm)
 	for (int i = 0; i < 50; i++) {
 		wait_for_turns(vm, 1);
 		s = check_shadow();
-		if (s.most == 24 || s.leaves >= MANY_LEAVES)
+		if (s.most == 24 || s.leaves >= many_leaves())
 			return;
 	}
 	FAIL("%lu leaves: this was no test", s.leaves);
@@ -207,7 +217,7 @@ static void while_mapped_everywhere(struct vm *vm, int times, int (*what)(void *
 	struct rival rival;
 
 	run_on(cpu);
-	start_rival(&rival, cpu);
+	start_rival(&rival, cpu, 1000000);
 	for (int i = 0; i < times; i++) {
 		wait_for_leaves(vm);
 		if (what(frame))
@@ -225,7 +235,7 @@ static int take_away(void *frame)
 static void take_the_frame(struct vm *vm)
 {
 	wait_for_turns(vm, 0);
-	while_mapped_everywhere(vm, rounds() / 5, take_away);
+	while_mapped_everywhere(vm, few_rounds(), take_away);
 	finish(vm);
 }
 
@@ -250,7 +260,9 @@ static int swap_out(void *frame)
  */
 static int reclaim(void *frame)
 {
-	for (int i = 0; i < 8; i++)
+	int times = test_rounds(3, 8);
+
+	for (int i = 0; i < times; i++)
 		write_file("/sys/fs/cgroup/test/memory.reclaim", "4M");
 	return 0;
 }
@@ -260,10 +272,10 @@ static void swap_the_frame(struct vm *vm)
 	long out = vmstat("pswpout");
 
 	wait_for_turns(vm, 0);
-	while_mapped_everywhere(vm, rounds() / 5, reclaim);
+	while_mapped_everywhere(vm, test_rounds(1, 4), reclaim);
 	/* Once at least, while the stamp has not been written to swap: until then it is dirty. */
 	do
-		while_mapped_everywhere(vm, rounds() / 5, swap_out);
+		while_mapped_everywhere(vm, test_rounds(1, 4), swap_out);
 	while (vmstat("pswpout") == out);
 	finish(vm);
 }
@@ -342,7 +354,7 @@ TEST_F(limits, charged_to_the_launchers_cgroup)
 /* ---- One table everywhere ---- */
 static void shrink_and_look(struct vm *vm)
 {
-	for (int i = 0; i < rounds() / 5; i++) {
+	for (int i = 0; i < few_rounds(); i++) {
 		wait_for_turns(vm, 0);
 		check_shadow();
 		set_file("/proc/sys/vm/drop_caches", "2");
@@ -354,7 +366,7 @@ static void shrink_and_look(struct vm *vm)
 TEST_F(limits, one_table_everywhere)
 {
 	self->vm.mailbox->in[TABLES_MODE] = TABLES_PARENTS;
-	self->vm.mailbox->in[TABLES_COUNT] = 20;
+	self->vm.mailbox->in[TABLES_COUNT] = test_rounds(0, 1) ? 20 : 8;
 	start_helper(&self->helper, &self->vm, shrink_and_look);
 	vm_pass(&self->vm);
 	pthread_join(self->helper.thread, NULL);
@@ -367,7 +379,7 @@ static void split(struct vm *vm)
 	unsigned long most = 0;
 	struct shadow s;
 
-	for (int i = 0; i < rounds(); i++) {
+	for (int i = 0; i < few_rounds(); i++) {
 		wait_for_turns(vm, 1);
 		s = check_shadow();
 		most = s.large > most ? s.large : most;

@@ -49,7 +49,7 @@ TEST_F(tlb, nothing_stale_after_any_flush)
  */
 TEST_F(tlb, random_tables_grant_what_they_once_allowed)
 {
-	uint64_t seed = test_seed(3);
+	uint64_t seed = test_seed();
 	uint32_t steps = test_rounds(10000, 10000);
 
 	self->vm.mailbox->in[TLB_MODE] = TLB_RANDOM;

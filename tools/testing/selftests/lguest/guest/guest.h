@@ -98,6 +98,13 @@ static inline void hypercall(u32 number, u32 a, u32 b, u32 c, u32 d)
 		     "S" (d) : "memory");
 }
 
+/*
+ * A call for the ring, which the next hypercall() finds there, and the entry that it goes to. If
+ * that one is not free, the ring is full: the call is made by INT, and comes last all the same.
+ */
+void guest_queue(u32 number, u32 a, u32 b, u32 c);
+extern u32 guest_ring_next;
+
 /* Ends the Guest with a message; LGUEST_SHUTDOWN_*. */
 void __attribute__((noreturn)) guest_shutdown(const char *message, u32 reason);
 

@@ -47,12 +47,35 @@ void guest_handle(u32 vector, bool (*handler)(struct trap_frame *frame))
 	handlers[vector] = handler;
 }
 
+u32 guest_ring_next;
+
+void guest_queue(u32 number, u32 a, u32 b, u32 c)
+{
+	u32 at = guest_ring_next;
+
+	if (lguest_data.hcall_status[at] != LGUEST_HCALL_FREE) {
+		hypercall(number, a, b, c, 0);
+		return;
+	}
+	lguest_data.hcalls[at] = (struct lguest_hcall){ number, { a, b, c } };
+	asm volatile("" : : : "memory");
+	lguest_data.hcall_status[at] = LGUEST_HCALL_WAITING;
+	guest_ring_next = (at + 1) % LGUEST_HCALL_RING;
+}
+
+static u32 gate_low(u32 vector)
+{
+	return KERNEL_CS << 16 | (((u32)trap_stubs + vector * STUB_SIZE) & 0xffff);
+}
+
+static u32 gate_high(u32 vector, u32 dpl)
+{
+	return (((u32)trap_stubs + vector * STUB_SIZE) & 0xffff0000) | TRAP_GATE | dpl << 13;
+}
+
 void guest_set_gate(u32 vector, u32 dpl)
 {
-	u32 stub = (u32)trap_stubs + vector * STUB_SIZE;
-
-	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, KERNEL_CS << 16 | (stub & 0xffff),
-		  (stub & 0xffff0000) | TRAP_GATE | dpl << 13, 0);
+	hypercall(LHCALL_LOAD_IDT_ENTRY, vector, gate_low(vector), gate_high(vector, dpl), 0);
 }
 
 void guest_trap(struct trap_frame *frame)
@@ -145,15 +168,18 @@ u32 guest_try_state(struct trap_frame *state)
 
 void lguest_start(void *boot_params)
 {
-	u32 vector;
+	u32 vector, dpl;
 
 	GUEST_ASSERT_EQ(LGUEST_PAGE_OFFSET, boot_params);
-	for (vector = 0; vector < 256; vector++)
-		if (vector != LGUEST_TRAP_ENTRY)
-			guest_set_gate(vector, vector == VEC_BP || vector == VEC_OF ||
-					       vector == lguest_data.syscall_vec ? 3 : 0);
-	hypercall(LHCALL_LOAD_GDT_ENTRY, USER_CS / 8, FLAT_LOW, USER_CODE_HIGH, 0);
-	hypercall(LHCALL_LOAD_GDT_ENTRY, USER_DS / 8, FLAT_LOW, USER_DATA_HIGH, 0);
+	/* Through the ring: tests start Guests by the thousand, and a world switch is dear. */
+	for (vector = 0; vector < 256; vector++) {
+		if (vector == LGUEST_TRAP_ENTRY)
+			continue;
+		dpl = vector == VEC_BP || vector == VEC_OF || vector == lguest_data.syscall_vec ? 3 : 0;
+		guest_queue(LHCALL_LOAD_IDT_ENTRY, vector, gate_low(vector), gate_high(vector, dpl));
+	}
+	guest_queue(LHCALL_LOAD_GDT_ENTRY, USER_CS / 8, FLAT_LOW, USER_CODE_HIGH);
+	guest_queue(LHCALL_LOAD_GDT_ENTRY, USER_DS / 8, FLAT_LOW, USER_DATA_HIGH);
 	hypercall(LHCALL_SET_STACK, KERNEL_DS, (u32)user_trap_stack_top, 1, 0);
 
 	guest_main();

@@ -14,18 +14,10 @@
 
 /* ---- The ring ---- */
 
-static u32 next_slot;
-
-static u32 put(u32 number, u32 a, u32 b, u32 c)
+static void put(u32 number, u32 a, u32 b, u32 c)
 {
-	u32 at = next_slot;
-
-	GUEST_ASSERT_EQ(LGUEST_HCALL_FREE, lguest_data.hcall_status[at]);
-	lguest_data.hcalls[at] = (struct lguest_hcall){ number, { a, b, c } };
-	asm volatile("" : : : "memory");
-	lguest_data.hcall_status[at] = LGUEST_HCALL_WAITING;
-	next_slot = (at + 1) % LGUEST_HCALL_RING;
-	return at;
+	GUEST_ASSERT_EQ(LGUEST_HCALL_FREE, lguest_data.hcall_status[guest_ring_next]);
+	guest_queue(number, a, b, c);
 }
 
 static u32 waiting(void)
@@ -76,13 +68,13 @@ static void ring(void)
 	GUEST_ASSERT_EQ(9 << 12 | 0xfff, limit_of(SCRATCH));
 
 	/* What is behind a free entry waits for its turn. */
-	kept = next_slot;
-	next_slot = (kept + 1) % LGUEST_HCALL_RING;
+	kept = guest_ring_next;
+	guest_ring_next = (kept + 1) % LGUEST_HCALL_RING;
 	set_limit(11);
 	hypercall(LHCALL_FLUSH_ASYNC, 0, 0, 0, 0);
 	GUEST_ASSERT_EQ(1, waiting());
 	GUEST_ASSERT_EQ(9 << 12 | 0xfff, limit_of(SCRATCH));
-	next_slot = kept;
+	guest_ring_next = kept;
 	set_limit(10);
 	hypercall(LHCALL_FLUSH_ASYNC, 0, 0, 0, 0);
 	GUEST_ASSERT_EQ(0, waiting());

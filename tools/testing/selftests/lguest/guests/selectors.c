@@ -143,10 +143,13 @@ static void one(u32 sel, bool user, u32 stack)
 
 void guest_main(void)
 {
-	u32 stack = guest_alloc(1, PAGE_SIZE) + PAGE_SIZE, step = mailbox->in[SELECTORS_STEP], sel;
+	u32 stack = guest_alloc(1, PAGE_SIZE) + PAGE_SIZE, sel;
+	u32 step = mailbox->in[SELECTORS_STEP], skip = mailbox->in[SELECTORS_SKIP];
 	bool user = mailbox->in[SELECTORS_USER];
 
 	what = mailbox->in[SELECTORS_WHAT];
-	for (sel = 0; sel < 0x10000; sel += sel < 0x1000 ? 1 : step)
+	for (sel = 0; sel < SELECTORS_ALL_BELOW; sel++)
+		one(sel, user, stack);
+	for (sel += skip; sel < 0x10000; sel += step)
 		one(sel, user, stack);
 }

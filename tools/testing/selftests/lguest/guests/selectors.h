@@ -15,7 +15,9 @@
 #define FAR_RET		7
 #define SELECTORS_KINDS	8
 #define SELECTORS_USER	1	/* 1: at user level */
-#define SELECTORS_STEP	2	/* all below 0x1000, and every so many of the others */
+#define SELECTORS_STEP	2	/* all of the first ones, then every so many ... */
+#define SELECTORS_SKIP	3	/* ... after leaving out so many */
+#define SELECTORS_ALL_BELOW 0x1000
 
 /* mailbox.out: selectors tried, how many of them were loaded. */
 #define SELECTORS_DONE	0
