@@ -85,10 +85,11 @@ static void bury(struct __test_metadata *_metadata)
 
 TEST(guests_killed_at_random_moments)
 {
-	int number = test_rounds(GUESTS, GUESTS), i;
-	uint64_t random = test_seed();
+	int number = test_rounds(60, GUESTS), i;
+	uint64_t random = test_seed(0);
 	pid_t child[AT_ONCE] = { 0 };
 
+	vm_small_pages();
 	for (i = 0; i < number; i++) {
 		int at = i % AT_ONCE;
 
@@ -119,7 +120,7 @@ static void on_alarm(int number)
 /* A child that runs a Guest, on one CPU or, moved every few ms, on both. */
 static pid_t worker(int number, uint32_t mode, bool moves)
 {
-	uint32_t turns = test_rounds(600, 1000);
+	uint32_t turns = test_rounds(200, 1000);
 	pid_t child = fork();
 	struct vm vm;
 	int cpu = 0;
@@ -220,7 +221,7 @@ static pid_t wanderer(int number, uint32_t mode)
 TEST(cpus_that_go_and_come)
 {
 	static const uint32_t modes[] = { WORK_SPIN, WORK_FPU, WORK_MEMORY, WORK_SYNC };
-	int rounds = test_rounds(5, 20), i;
+	int rounds = test_rounds(3, 20), i;
 	pid_t child[ARRAY_SIZE(modes)];
 
 	for (i = 0; i < ARRAY_SIZE(modes); i++)

@@ -290,7 +290,7 @@ static unsigned int every(unsigned int slice)
 static void run_without_each(const char *guest)
 {
 	unsigned int step = every(6), n, told = 0, ended = 0;
-	uint64_t random = test_seed();
+	uint64_t random = test_seed(guest[0]);
 	bool failed;
 
 	for (n = 1 + test_random(&random) % step; n < ALLOCATIONS_MAX; n += step) {
@@ -437,7 +437,7 @@ TEST(loading)
 {
 	const struct request request = { "loading", try_load, undo_load };
 	unsigned int step = every(4), n, left, at_init, refused = 0;
-	uint64_t random = test_seed();
+	uint64_t random = test_seed(0);
 	struct utsname host;
 	char path[256];
 	int fd;

@@ -31,18 +31,7 @@ void test_failed(const char *file, int line, const char *format, ...)
 	abort();
 }
 
-unsigned long test_rounds(unsigned long slice, unsigned long full)
-{
-	const char *depth = getenv("LGUEST_TEST_LONG");
-	unsigned long times;
-
-	if (!depth || !*depth)
-		return slice;
-	times = strtoul(depth, NULL, 0);
-	return full * (times ?: 1);
-}
-
-uint64_t test_seed(void)
+uint64_t test_seed(uint64_t salt)
 {
 	const char *wish = getenv("LGUEST_TEST_SEED");
 	uint64_t seed;
@@ -51,8 +40,9 @@ uint64_t test_seed(void)
 		seed = strtoull(wish, NULL, 0);
 	else if (getrandom(&seed, sizeof(seed), GRND_INSECURE) != sizeof(seed))
 		FAIL("getrandom: %s", strerror(errno));
-	fprintf(stderr, "# seed 0x%llx\n", (unsigned long long)seed);
-	return seed;
+	fprintf(stderr, "# LGUEST_TEST_SEED=0x%llx\n", (unsigned long long)seed);
+	seed ^= test_random(&salt);
+	return test_random(&seed);
 }
 
 uint64_t test_random(uint64_t *state)

@@ -17,6 +17,7 @@
 #include "lib/memory.h"
 #include "lib/pagetable.h"
 #include "guest/mailbox.h"
+#include "rounds.h"
 
 /* Where Guests are linked to: each is built for all of these. */
 #define PAGE_OFFSET_DEFAULT	0xc0000000u
@@ -75,12 +76,10 @@ void __attribute__((noreturn, format(printf, 3, 4)))
 test_failed(const char *file, int line, const char *format, ...);
 
 /*
- * How often to do what could go on for long: a slice of the rounds in make check, all of them in
- * make check-long (LGUEST_TEST_LONG=1), N times as many with LGUEST_TEST_LONG=N.
+ * A seed that is another one in each run, or follows from LGUEST_TEST_SEED; and that is another one
+ * for each salt: what is tried in one place need not be tried in the next.
  */
-unsigned long test_rounds(unsigned long slice, unsigned long full);
-/* LGUEST_TEST_SEED if it is set, else another one each time; printed, so that it can be repeated. */
-uint64_t test_seed(void);
+uint64_t test_seed(uint64_t salt);
 /* The next number of a sequence (SplitMix64). */
 uint64_t test_random(uint64_t *state);
 

@@ -20,7 +20,7 @@
 #include "guests/work.h"
 
 #define READERS		4
-#define GUESTS		30
+#define GUESTS		((int)test_rounds(9, 60))
 
 struct shared {
 	volatile int stop;
@@ -179,6 +179,7 @@ TEST(guests_that_come_and_go)
 TEST(a_guest_that_works)
 {
 	struct shared *shared;
+	unsigned long enough = test_rounds(200, 1000);
 	pid_t pid[READERS], guest;
 
 	guest = fork();
@@ -186,7 +187,7 @@ TEST(a_guest_that_works)
 	if (!guest)
 		launcher(WORK_MEMORY);
 	shared = start_readers(pid);
-	while (shared->read < 500)
+	while (shared->read < enough)
 		usleep(10000);
 	/* It has found no damage to its memory all the while. */
 	EXPECT_EQ(0, waitpid(guest, NULL, WNOHANG));

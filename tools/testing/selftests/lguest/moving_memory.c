@@ -27,7 +27,7 @@
 
 static int rounds(void)
 {
-	return test_rounds(10, 50);
+	return test_rounds(4, 50);
 }
 
 /* The pages that the Guest works with, here. */

@@ -24,7 +24,6 @@
 #define TEST_TIMEOUT_DEFAULT 0		/* scripts/check watches the whole program */
 
 #define CHECK	"/sys/kernel/debug/lguest/shadow_check"
-#define TURNS	test_rounds(500, 5000)
 #define SIZE	(NEIGHBOURS_PAGES * LGUEST_PAGE_SIZE)
 
 /* The launcher's own pages at that address hold this and the turn's number. */
@@ -106,7 +105,7 @@ FIXTURE_TEARDOWN(neighbours)
 
 TEST_F(neighbours, see_nothing_of_each_other)
 {
-	int fd[2][2], status;
+	int fd[2][2], status, turns = test_rounds(200, 5000);
 	cpu_set_t cpu;
 	pid_t pid[2];
 	char byte = 0;
@@ -125,7 +124,7 @@ TEST_F(neighbours, see_nothing_of_each_other)
 		}
 		close(fd[i][1]);
 	}
-	for (int turn = 0; turn < TURNS; turn++) {
+	for (int turn = 0; turn < turns; turn++) {
 		for (int i = 0; i < 2; i++) {
 			ASSERT_EQ(1, write(fd[i][0], &byte, 1));
 			ASSERT_EQ(1, read(fd[i][0], &byte, 1));

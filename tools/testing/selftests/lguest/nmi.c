@@ -141,7 +141,7 @@ static void run_to_the_end(struct vm *vm)
 /* One at a time: the count goes up by one for each, no more, no less. */
 static void send_one_by_one(struct vm *vm)
 {
-	long before, sent, number = test_rounds(1000, 5000);
+	long before, sent, number = test_rounds(300, 5000);
 
 	run_on(NMI_CPU);
 	wait_for_turns(vm, 1);
@@ -168,7 +168,7 @@ TEST_F(nmi, each_reaches_the_host_once)
 /* As fast as can be: they merge, so only what comes of it counts. */
 static void storm(struct vm *vm)
 {
-	long i, number = test_rounds(50000, 100000);
+	long i, number = test_rounds(10000, 100000);
 
 	run_on(NMI_CPU);
 	wait_for_turns(vm, 1);
@@ -197,13 +197,13 @@ TEST_F(nmi, storm)
  */
 static void ask_for_backtraces(struct vm *vm)
 {
-	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC), i;
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC), times = test_rounds(10, 50), i;
 	long before;
 
 	run_on(NMI_CPU);
 	wait_for_turns(vm, 1);
 	before = nmis();
-	for (i = 1; i <= 50; i++) {
+	for (i = 1; i <= times; i++) {
 		if (write(fd, "l", 1) != 1)
 			FAIL("sysrq: %s", strerror(errno));
 		while (nmis() < before + i)

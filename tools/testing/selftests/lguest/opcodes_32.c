@@ -436,7 +436,7 @@ TEST_F(opcodes, behave_as_on_the_processor)
 	static struct engine_result result[ENGINE_CASES];
 	int opcode, form, step = test_rounds(0, 1) ? 1 : 4, wrong = 0;
 	unsigned int n = 0, all = 0, i;
-	uint64_t random = test_seed();
+	uint64_t random = test_seed(variant->user + 2 * variant->prefix[0]);
 
 	for (opcode = 0; opcode < OPCODES; opcode++) {
 		int every = is_group(opcode) ? 1 : step;

@@ -223,7 +223,7 @@ TEST_F(random_code, ends_in_a_trap_or_a_sentence)
 	static struct engine_case cases[ENGINE_CASES];
 	static struct engine_result result[ENGINE_CASES];
 	unsigned int streams = test_rounds(variant->slice, variant->full), done, n, i;
-	uint64_t random = test_seed();
+	uint64_t random = test_seed(variant->user + 2 * variant->ldt + 4 * sysconf(_SC_NPROCESSORS_ONLN));
 
 	for (done = 0; done < streams; done += n) {
 		for (n = 0; n < ENGINE_CASES && done + n < streams; n++)

@@ -96,7 +96,7 @@ FIXTURE_SETUP(limits)
 	fclose(file);
 	set_file(LIMIT, variant->limit);
 	vm_start(&self->vm, "tables", &(struct vm_options){ .memory = 64 * MIB });
-	self->vm.mailbox->in[TABLES_SEED] = test_seed();
+	self->vm.mailbox->in[TABLES_SEED] = test_seed(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 FIXTURE_TEARDOWN(limits)

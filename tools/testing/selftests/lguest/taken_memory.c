@@ -179,11 +179,11 @@ TEST_F(memory, replaced_by_another_mapping)
 static void fork_children(struct vm *vm)
 {
 	uint64_t i;
-	int status, n;
+	int rounds = test_rounds(5, 20), status, n;
 
 	while (!vm->mailbox->out[WORK_FIRST])
 		usleep(100);
-	for (n = 0; n < 20; n++) {
+	for (n = 0; n < rounds; n++) {
 		pid_t child = fork();
 
 		if (!child) {

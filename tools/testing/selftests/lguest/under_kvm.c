@@ -260,7 +260,7 @@ static void let_pages_go(void)
 
 TEST(pages_of_a_host_in_kvm_go_away)
 {
-	uint64_t random = test_seed();
+	uint64_t random = test_seed(0);
 	int said, afterwards = 0;
 	char *root;
 	size_t size;
