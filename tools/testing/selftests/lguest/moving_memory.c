@@ -197,17 +197,22 @@ TEST_F(moving, compacted_under_a_running_guest)
 }
 
 /* ---- Merging ---- */
+static uint32_t pages_to_merge(void)
+{
+	return test_rounds(0, 1) ? PAGES : PAGES / 4;
+}
+
 static void merge_and_part(struct vm *vm)
 {
+	int times = test_rounds(1, 3), i;
 	uint8_t *pages = work_pages(vm);
-	int i;
 
-	if (madvise(pages, PAGES * PAGE, MADV_MERGEABLE))
+	if (madvise(pages, pages_to_merge() * PAGE, MADV_MERGEABLE))
 		FAIL("MADV_MERGEABLE: %s", strerror(errno));
 	/* Until some pages are one; then the Guest changes them all, which parts them. */
-	for (i = 1; i <= 3; i++) {
-		while (read_number("/sys/kernel/mm/ksm/pages_sharing", NULL) < PAGES / 8)
-			usleep(1000);
+	for (i = 1; i <= times; i++) {
+		while (read_number("/sys/kernel/mm/ksm/pages_sharing", NULL) < pages_to_merge() / 8)
+			usleep(5000);
 		vm->mailbox->in[WORK_SALT] = i * 1000;
 		wait_for_turns(vm, 2);
 	}
@@ -229,7 +234,7 @@ TEST(merged_under_a_running_guest)
 		SKIP(return, "this host has no KSM");
 	vm_start(&vm, "work", NULL);
 	vm.mailbox->in[WORK_MODE] = WORK_SAME;
-	vm.mailbox->in[WORK_PAGES] = PAGES;
+	vm.mailbox->in[WORK_PAGES] = pages_to_merge();
 	start_helper(&helper, &vm, merge_and_part);
 	vm_pass(&vm);
 	pthread_join(helper.thread, NULL);
