@@ -35,14 +35,14 @@ root()
 }
 
 # What runs a Guest with that root.
-own="lguest run -k $files/vmlinux -i $tmp/initrd -p rdinit=/own -p panic=-1 -p console=hvc0 -p quiet"
+own="lguest run -k $files/vmlinux -i $tmp/initrd -p rdinit=/own -p panic=-1 -p quiet"
 
-# run STATUS ARGUMENT...: it ends with it
+# run STATUS CONSOLE ARGUMENT...: it ends with it
 run()
 {
-	want=$1
-	shift
-	$own "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	want=$1 console=$2
+	shift 2
+	$own -p console="$console" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	got=$?
 	[ $got = "$want" ] || { echo "# status $got instead of $want"; return 1; }
 }
@@ -116,7 +116,8 @@ else
 	echo "ok $number $name # SKIP this kernel has no tun"
 fi
 
-begins 3072 -k $files/bzImage --unpack guest; report "from the bzImage, which unpacks itself"
+begins 3072 -k $files/bzImage --unpack guest --pci-bar io
+report "from the bzImage, which unpacks itself; devices at ports"
 has 3072 2900000; report "3 GiB, most of it above what the kernel maps"
 begins 16; report "from vmlinux"
 has 16 8000; report "16 MiB"
@@ -127,14 +128,15 @@ root 'read -r n </dev/vda; n=$((n + 1)); echo $n >/dev/vda; sync
 	echo and a program
 	[ $n -gt '$restarts' ] || reboot -f'
 dd if=/dev/zero bs=4096 count=1 2>/dev/null | tr '\0' '\n' >"$tmp/disk"
-run 0 -d "$tmp/disk" && grep -q '^and a program' "$tmp/out" && grep -q '^\[.*\] the kernel' "$tmp/out"
+run 0 hvc0 -d "$tmp/disk" && grep -q '^and a program' "$tmp/out" && grep -q '^\[.*\] the kernel' "$tmp/out"
 report "power off: 0; kernel and program on one console"
 [ "$(grep -c 'the kernel' "$tmp/out")" = $((restarts + 1)) ] && [ "$(head -n 1 "$tmp/disk")" = $((restarts + 1)) ]
 report "reboot: from the start again, $restarts times"
 root 'echo c >/proc/sysrq-trigger'
-run 1 && grep -q '^lguest.*the guest crashed: .*sysrq' "$tmp/err"; report "panic: 1, with its words"
+run 1 ttyS0 && grep -q '^lguest.*the guest crashed: .*sysrq' "$tmp/err" && grep -q '^\[.*Kernel panic.*sysrq' "$tmp/out"
+report "panic: 1, with its words, and those on the serial port"
 root 'exit'
-run 1 && grep -q 'the guest crashed: .*Attempted to kill init' "$tmp/err"; report "no init left: the same"
+run 1 hvc0 && grep -q 'the guest crashed: .*Attempted to kill init' "$tmp/err"; report "no init left: the same"
 
 # What is typed before anybody listens: the pipe has it all, and its end, before there is a kernel.
 printf 'echo $((6 * 7)) words\nreboot -f\n' | lguest run -k $files/vmlinux -i $files/initrd \
@@ -146,7 +148,7 @@ grep -q '^42 words' "$tmp/out"; report "words that were typed too early"
 root 'seq '$lines' | md5sum; echo "== $me"'
 pids=
 for i in 1 2 3 4; do
-	$own -p me=$i -m 64 >"$tmp/out.$i" 2>"$tmp/err.$i" </dev/null &
+	$own -p console=hvc0 -p me=$i -m 64 >"$tmp/out.$i" 2>"$tmp/err.$i" </dev/null &
 	pids="$pids $!"
 done
 sum=$(seq $lines | md5sum) i=0 good=0
@@ -165,7 +167,7 @@ root 'stty raw -echo
 	echo listens
 	while read -r _; do read -r up _ </proc/uptime; echo "$up $(date +%s)"; done'
 mkfifo "$tmp/ask" "$tmp/answer"
-$own -m 64 <"$tmp/ask" >"$tmp/answer" 2>"$tmp/err" &
+$own -p console=hvc0 -m 64 <"$tmp/ask" >"$tmp/answer" 2>"$tmp/err" &
 guest=$!
 exec 8>"$tmp/ask" 9<"$tmp/answer"
 clocks() { read -r uptime _ </proc/uptime; echo "$uptime $(date +%s)"; }

@@ -48,13 +48,18 @@ image=$guest/bzImage
 setup=$((($(byte "$image" 0x1f1) + 1) * 512))
 offset=$(field "$image" 0x248)
 
-echo "1..21"
+echo "1..22"
 loads "$guest/vmlinux"; report "vmlinux"
 loads "$image"; report "bzImage"
 loads "$image" --unpack guest; report "bzImage that unpacks itself"
 for format in gzip bzip2 xz lzma zstd lz4; do
 	loads "$packed/$format"; report "packed by $format"
 done
+
+# How far it is, on a terminal, in a line that goes when it is done.
+script -qec "$lguest run -k $packed/xz" /dev/null </dev/null >"$tmp/out"
+[ $? = 3 ] && grep -q "lguest: unpacking the kernel:  *[1-9][0-9]* %.*unpacking the kernel: 100 %"$'\r\033\\[K' "$tmp/out"
+report "progress"
 
 # A payload that is damaged.
 cp "$packed/lz4" "$tmp/damaged"
