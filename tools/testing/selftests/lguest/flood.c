@@ -35,15 +35,20 @@ static void *pour(void *arg)
 	return NULL;
 }
 
-static void flood(const char *words, unsigned int bytes, bool slow_reader)
+static void flood(const char *word, unsigned int bytes, bool slow_reader)
 {
+	bool all = test_rounds(0, 1);
 	unsigned int n = 0, i;
 	unsigned char part[3001];
-	struct flood f = { .bytes = bytes };
+	struct flood f;
 	pthread_t thread;
+	char words[64];
 	void *problem;
 	ssize_t got;
 
+	bytes /= all ? 1 : FLOOD_SLICES;
+	f.bytes = bytes;
+	snprintf(words, sizeof(words), "%s%s", all ? "" : "slice ", word);
 	command_start(&f.command, -1, words, NULL);
 	if (pthread_create(&thread, NULL, pour, &f))
 		FAIL("no thread");

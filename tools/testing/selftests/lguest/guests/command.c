@@ -371,6 +371,14 @@ static void echo(void)
 	}
 }
 
+static u32 flood_bytes = FLOOD, serial_bytes = SERIAL_FLOOD;
+
+static void slice(void)
+{
+	flood_bytes /= FLOOD_SLICES;
+	serial_bytes /= FLOOD_SLICES;
+}
+
 /* Both ways at once and as fast as it goes: what comes must be what the other side sends. */
 static void duplex(void)
 {
@@ -383,8 +391,8 @@ static void duplex(void)
 	set_desc(&rx, 0, sector, 1000, VRING_DESC_F_WRITE);
 	offer(&dev, &rx, 0, 0);
 	for (;;) {
-		if (tx.seen == tx.avail_index && sent < FLOOD) {
-			n = FLOOD - sent < 700 ? FLOOD - sent : 700;
+		if (tx.seen == tx.avail_index && sent < flood_bytes) {
+			n = flood_bytes - sent < 700 ? flood_bytes - sent : 700;
 			for (i = 0; i < n; i++)
 				sector[4096 + i] = flood_byte(sent++, 1);
 			set_desc(&tx, 0, sector + 4096, n, 0);
@@ -401,9 +409,9 @@ static void duplex(void)
 				CHECK(sector[i] == flood_byte(got++, 0));
 			offer(&dev, &rx, 0, 0);
 		}
-		if (sent == FLOOD && got == FLOOD && tx.seen == tx.avail_index)
+		if (sent == flood_bytes && got == flood_bytes && tx.seen == tx.avail_index)
 			return;
-		if (sent == FLOOD && tx.seen == tx.avail_index && *(volatile u16 *)&rx.used_index == rx.seen)
+		if (sent == flood_bytes && tx.seen == tx.avail_index && *(volatile u16 *)&rx.used_index == rx.seen)
 			wait_for_interrupt();
 	}
 }
@@ -415,8 +423,8 @@ static void serial_duplex(void)
 	guest_handle(LGUEST_FIRST_IRQ_VECTOR + 4, interrupt);
 	out8(0x3fa, 1);
 	out8(0x3f9, 1);
-	while (sent < SERIAL_FLOOD || got < SERIAL_FLOOD) {
-		if (sent < SERIAL_FLOOD)
+	while (sent < serial_bytes || got < serial_bytes) {
+		if (sent < serial_bytes)
 			out8(0x3f8, flood_byte(sent++, 1));
 		else if (!(in8(0x3fd) & 1))
 			wait_for_interrupt();
@@ -692,6 +700,7 @@ static const struct word {
 	{ "rng", rng },	  { "spill", spill },	{ "flood", flood },	{ "notify", notify },	{ "crash", crash }, { "die", die },
 	{ "spin", spin }, { "errors", errors },	{ "duplex", duplex },	{ "serial_duplex", serial_duplex },
 	{ "size", size }, { "ready", ready },	{ "wait", wait_key },
+	{ "slice", slice },
 	{ "few", few },	  { "get_one", get_one },   { "get_four", get_four },
 	{ "put_one", put_one }, { "put_four", put_four },
 	{ "net_one", net_one }, { "net_eight", net_eight }, { "net_ask", net_ask },
