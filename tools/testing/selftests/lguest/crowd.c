@@ -4,8 +4,8 @@
  * looks for damage to its own registers and memory; each launcher looks for damage to its own (S5,
  * S6, S8, M2).
  *
- * lguest-host: smp=2 mem=2048 timeout=900
- * lguest-host: smp=2 mem=2048 timeout=900 cpu=max,+la57,erms=off args=pti=on
+ * lguest-host: smp=2 timeout=900
+ * lguest-host: smp=2 timeout=900 cpu=max,+la57,erms=off args=pti=on
  */
 #include <sched.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  * pages. What the launcher may not do to it, its Guest does not do either; what cannot be had ends
  * the Guest with a sentence; what is taken back is gone at once (M1, M3, G1).
  *
- * lguest-host: smp=2 args=secretmem.enable=1
+ * lguest-host: smp=2 args=iomem=relaxed,numa=fake=2,secretmem.enable=1
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -98,7 +98,7 @@ static int the_file;
 /* Each time that the private copy is dropped, the Guest has the file's page again, to read. */
 static void drop_private_copies(struct vm *vm)
 {
-	int rounds = test_rounds(500, 5000), i;
+	int rounds = test_rounds(150, 5000), i;
 
 	for (i = 0; i < rounds; i++) {
 		if (madvise((void *)target_of(vm), PAGE, MADV_DONTNEED))
@@ -495,7 +495,7 @@ TEST(all_of_it_protected_at_random_moments)
 {
 	static const uint32_t modes[] = { WORK_SPIN, WORK_MEMORY, WORK_FPU };
 	struct helper helper;
-	int rounds = test_rounds(12, 120), i;
+	int rounds = test_rounds(6, 120), i;
 	struct vm vm;
 
 	for (i = 0; i < rounds; i++) {

@@ -4,7 +4,7 @@
  * another node or frame, merges equal ones, makes huge ones and splits them. The Guest writes and
  * reads its pages all the time and sees no damage (M3, M4).
  *
- * lguest-host: smp=2 mem=1024 args=numa=fake=2 timeout=300
+ * lguest-host: smp=2 args=iomem=relaxed,numa=fake=2,secretmem.enable=1 timeout=300
  */
 #include <sys/syscall.h>
 
@@ -27,7 +27,7 @@
 
 static int rounds(void)
 {
-	return test_rounds(4, 50);
+	return test_rounds(3, 50);
 }
 
 /* The pages that the Guest works with, here. */
