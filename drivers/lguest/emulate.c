@@ -405,13 +405,17 @@ static int run_insn(struct lg_cpu *cpu, struct lg_insn *insn, enum lg_next *next
 		frame->ip = after;
 		*next = lg_deliver_int(cpu, insn->imm, ip);
 		return 0;
+	case -EFAULT:
+		if (!cpu->no_memory) {
+			cpu->io.count = 0;
+			*next = lg_deliver_fault(cpu);
+			return 0;
+		}
+		/* It is executed again, as for the Launcher. */
+		fallthrough;
 	case LG_EMU_LAUNCHER:
 		cpu->sti_shadow = shadow;
 		*next = LG_LAUNCHER;
-		return 0;
-	case -EFAULT:
-		cpu->io.count = 0;
-		*next = lg_deliver_fault(cpu);
 		return 0;
 	default:
 		cpu->sti_shadow = shadow;
@@ -478,7 +482,7 @@ static noinline enum lg_next emulate(struct lg_cpu *cpu, int vector, u32 error)
 		/* A selector: is the running copy of its descriptor an old one? */
 		err = lg_seg_refresh(cpu, error);
 		if (err < 0)
-			return lg_deliver_fault(cpu);
+			return lg_deliver_found(cpu);
 		if (err)
 			return LG_RUN;
 		/* At user level ring 3 is what a processor would have, too. */
@@ -488,7 +492,7 @@ static noinline enum lg_next emulate(struct lg_cpu *cpu, int vector, u32 error)
 
 	err = fetch(cpu, &insn);
 	if (err == -EFAULT)
-		return lg_deliver_fault(cpu);
+		return lg_deliver_found(cpu);
 	if (!err && beyond_ring3(&insn) && !run_insn(cpu, &insn, &next))
 		return next;
 theirs:
@@ -530,7 +534,7 @@ enum lg_next lg_emulate_device(struct lg_cpu *cpu, u64 gva, u64 gpa, u32 error)
 			       (unsigned long long)gva, (unsigned long long)gpa);
 	err = fetch(cpu, &insn);
 	if (err == -EFAULT)
-		return lg_deliver_fault(cpu);
+		return lg_deliver_found(cpu);
 	if (!err && !run_insn(cpu, &insn, &next))
 		return next;
 	return lg_kill(
@@ -565,8 +569,9 @@ enum lg_next lg_emulate_again(struct lg_cpu *cpu)
 	if (cpu->io.ip == (u32)cpu->state->frame.ip && cpu->io.user == cpu->user) {
 		err = fetch(cpu, &insn);
 		if (err == -EFAULT) {
-			cpu->io.count = 0;
-			return lg_deliver_fault(cpu);
+			if (!cpu->no_memory)
+				cpu->io.count = 0;
+			return lg_deliver_found(cpu);
 		}
 		if (!err && !run_insn(cpu, &insn, &next))
 			return next;

@@ -298,7 +298,8 @@ static int code_bytes(struct lg_cpu *cpu, u8 *code, int max)
  * guest ended: "
  *
  * The first end counts. The Launcher reads sentence, registers and code from
- * the next read(); the host's log gets one line, rate limited.
+ * the next read(); the host's log gets one line, rate limited. What was found while the Host had no
+ * memory (cpu->no_memory) does not count: it is done again.
  *
  * Context: may sleep.
  * Return: LG_LAUNCHER.
@@ -313,7 +314,8 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 	va_list args;
 	int n, bytes;
 
-	if (cpu->lg->dead)
+	/* For want of the Host's memory nobody ends. */
+	if (cpu->lg->dead || cpu->no_memory)
 		return LG_LAUNCHER;
 
 	cpu->exit = (struct lguest_exit){ .reason = LGUEST_EXIT_DEATH };

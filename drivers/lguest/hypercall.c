@@ -69,6 +69,7 @@ static enum lg_next hc_init(struct lg_cpu *cpu, const u64 *arg)
 {
 	struct timespec64 now;
 	struct lguest_data data;
+	enum lg_next next;
 	u64 gpa = ARG(0);
 
 	if (cpu->data_gpa)
@@ -109,8 +110,10 @@ static enum lg_next hc_init(struct lg_cpu *cpu, const u64 *arg)
 			cpu,
 			"LGUEST_INIT with lguest_data at %#llx, which cannot be written",
 			gpa);
-	cpu->data_gpa = gpa;
-	return read_extension(cpu, gpa + sizeof(data));
+	next = read_extension(cpu, gpa + sizeof(data));
+	if (!cpu->no_memory)
+		cpu->data_gpa = gpa;
+	return next;
 }
 
 static enum lg_next hc_shutdown(struct lg_cpu *cpu, const u64 *arg)
@@ -365,6 +368,16 @@ static __always_inline bool ring_is_idle(struct lg_cpu *cpu)
 	return !err && status != LGUEST_HCALL_WAITING;
 }
 
+/* The call of the ring before the cursor is done. */
+static bool tell_done(struct lg_cpu *cpu)
+{
+	unsigned int at = (cpu->next_hcall + LGUEST_HCALL_RING - 1) % LGUEST_HCALL_RING;
+	const u8 done = LGUEST_HCALL_FREE;
+
+	cpu->call_untold = lg_write_gpa(cpu, DATA_GPA(cpu, hcall_status[at]), &done, sizeof(done));
+	return !cpu->call_untold;
+}
+
 /*
  * Works off the asynchronous ring: the calls that waited when the status bytes
  * were copied, in order from our own cursor on. At most one round, however fast
@@ -373,7 +386,6 @@ static __always_inline bool ring_is_idle(struct lg_cpu *cpu)
 static enum lg_next do_async(struct lg_cpu *cpu)
 {
 	u8 status[LGUEST_HCALL_RING];
-	const u8 done = LGUEST_HCALL_FREE;
 	struct lguest_hcall call;
 	enum lg_next next;
 	unsigned int i, j, at;
@@ -389,12 +401,13 @@ static enum lg_next do_async(struct lg_cpu *cpu)
 		if (lg_read_gpa(cpu, DATA_GPA(cpu, hcalls[at]), &call,
 				sizeof(call)))
 			return data_gone(cpu);
-		cpu->next_hcall = (at + 1) % LGUEST_HCALL_RING;
 		for (j = 0; j < ARRAY_SIZE(arg); j++)
 			arg[j] = call.arg[j];
 		next = do_hypercall(cpu, call.number, arg, true);
-		if (lg_write_gpa(cpu, DATA_GPA(cpu, hcall_status[at]), &done,
-				 sizeof(done)))
+		if (cpu->no_memory)
+			return LG_LAUNCHER;
+		cpu->next_hcall = (at + 1) % LGUEST_HCALL_RING;
+		if (!tell_done(cpu))
 			return data_gone(cpu);
 		if (next != LG_RUN)
 			return next;
@@ -440,4 +453,24 @@ enum lg_next lg_hypercall(struct lg_cpu *cpu)
 	if (unlikely(!cpu->data_gpa || !ring_is_idle(cpu)))
 		return hypercall_slow(cpu, regs);
 	return do_hypercall(cpu, regs->ax, &regs->bx, false);
+}
+
+/**
+ * lg_hypercall_again() - go on with the hypercall that waits
+ * @cpu: vCPU of the running task, for which cpu->hypercall_waits
+ *
+ * Context: may sleep.
+ */
+enum lg_next lg_hypercall_again(struct lg_cpu *cpu)
+{
+	enum lg_next next = LG_LAUNCHER;
+
+	cpu->hypercall_waits = false;
+	if (!cpu->call_untold || tell_done(cpu))
+		next = lg_hypercall(cpu);
+	else
+		data_gone(cpu);
+	if (cpu->no_memory && !cpu->exit.reason)
+		cpu->hypercall_waits = true;
+	return next;
 }

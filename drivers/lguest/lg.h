@@ -147,21 +147,30 @@ struct lg_cpu {
 	u32 noirq_iret, kernel_address;
 	u8 syscall_vec, first_irq_vector;	/* the latter is good before, too */
 	u8 next_hcall;			/* the Host's own cursor in the ring */
-	bool no_memory;			/* for the exit at hand; read() says so */
+	bool no_memory;			/* for what is at hand: mem.c; read() says so */
+	struct lg_event event;		/* if event_waits */
 
 	/* Interrupts: any task or hard interrupt sets a bit, the vCPU clears it on delivery. */
 	unsigned long irqs_pending;
 	/* What the run loop must see to before it enters the Guest: all of it at a glance. */
 	union {
 		struct {
-			/* The ring left something for the Launcher; the call is still to be done. */
-			bool hypercall_waits;
 			bool told_pending;	/* irq_pending in lguest_data may be set */
 			bool halted;
-			bool io_waits;		/* lg_io_waits(), when read() began */
+			/* What is left over of something that could not be done as a whole. */
+			union {
+				struct {
+					bool hypercall_waits;	/* for the Launcher, or for memory */
+					bool io_waits;		/* lg_io_waits(), when read() began */
+					bool event_waits;	/* no memory for its delivery */
+					u8 untold;		/* LG_UNTOLD_* */
+				};
+				u32 left_over;
+			};
 		};
-		u32 waits;
+		u64 waits;
 	};
+	bool call_untold;		/* nor has the ring been told of the call before next_hcall */
 	struct wait_queue_head wq;	/* a halted vCPU sleeps here */
 	bool brk;			/* any task: LHREQ_BREAK is on */
 	struct hrtimer timer;
@@ -292,7 +301,9 @@ void lg_raise_irq(struct lg_cpu *cpu, unsigned int line);
  *
  * All return 0 or -EFAULT. After -EFAULT of those that take a gva, cpu->fault is the fault for the
  * Guest: of its own tables, or, where they lead outside memory or the Launcher's memory is not
- * there, as for a reserved bit.
+ * there, as for a reserved bit. If it was the Host that had no memory, cpu->no_memory is set, those
+ * that take a gpa return -ENOMEM, and the Guest is not to be told: no delivery and no lg_kill() comes
+ * of it, read() says so, and what was at hand is done again.
  */
 /*
  * Makes [base, base + pages) of current->mm the Guest's memory. -EINVAL: not aligned, no page or
@@ -482,6 +493,7 @@ int lg_run(struct lg_cpu *cpu);
 
 /* ---- hypercall.c ---- */
 enum lg_next lg_hypercall(struct lg_cpu *cpu);
+enum lg_next lg_hypercall_again(struct lg_cpu *cpu);
 /* NULL: there is none with this number. */
 const char *lg_hypercall_name(unsigned int nr);
 

@@ -144,17 +144,19 @@ static noinline enum lg_next deliver_lines(struct lg_cpu *cpu)
 		if (!cpu->user && cpu->noirq_iret && frame->ip == cpu->noirq_iret && !cpu->halted) {
 			err = lg_iret(cpu, 4);
 			if (err == -EFAULT)
-				return lg_deliver_fault(cpu);
+				return lg_deliver_found(cpu);
 			if (err != LG_EMU_JUMPED)
 				return LG_LAUNCHER;
 			continue;
 		}
 
 		line = __ffs(lines);
-		clear_bit(line, &cpu->irqs_pending);
-		cpu->halted = false;
 		/* Unless the next turn finds that something still waits. */
 		tell_line(cpu, &words);
+		if (cpu->no_memory)
+			return LG_RUN;
+		clear_bit(line, &cpu->irqs_pending);
+		cpu->halted = false;
 		next = lg_deliver_line(cpu, line);
 		if (next != LG_RUN)
 			return next;
@@ -170,13 +172,15 @@ static noinline enum lg_next deliver_lines(struct lg_cpu *cpu)
  * The lowest unblocked line first; a trap gate leaves virtual IF on, so the next may follow at
  * once. At the Guest's noirq_iret, the IRET is done first.
  *
- * Return: LG_RUN, or LG_LAUNCHER if the Guest died.
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died or read() has to say that there is no memory.
  */
 enum lg_next lg_deliver_interrupts(struct lg_cpu *cpu)
 {
 	unsigned long lines = READ_ONCE(cpu->irqs_pending);
+	enum lg_next next;
 
 	if (likely(lines && cpu->data_gpa && deliver_line_quick(cpu, lines)))
 		return LG_RUN;
-	return deliver_lines(cpu);
+	next = deliver_lines(cpu);
+	return cpu->no_memory ? LG_LAUNCHER : next;
 }

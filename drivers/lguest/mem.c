@@ -43,6 +43,29 @@ static void __user *guest_user(const struct lg_cpu *cpu, u64 gpa, u64 len, int *
 	return (void __user *)(lg->base + gpa);
 }
 
+/*
+ * An access that could sleep has failed: the Launcher's memory is not to be had so (-EFAULT), or the
+ * Host had none to put there (-ENOMEM), which is nobody's fault: then cpu->no_memory is set, and what
+ * wanted the access is done again when the vCPU is next run. A task that is being killed gets no
+ * memory either.
+ */
+static noinline int refused(struct lg_cpu *cpu, const void __user *at, size_t len, bool write)
+{
+	unsigned long hva = (unsigned long)at & PAGE_MASK, end = (unsigned long)at + len;
+	struct page *page;
+	int got;
+
+	for (; hva < end; hva += PAGE_SIZE) {
+		got = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &page);
+		if (got == 1)
+			put_page(page);
+		else if (got != -ENOMEM && !fatal_signal_pending(current))
+			return -EFAULT;
+	}
+	cpu->no_memory = true;
+	return -ENOMEM;
+}
+
 int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
 {
 	u64 __user *p8;
@@ -79,7 +102,9 @@ int lg_entry_read(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 *entry)
 		err = __get_user(word, p4);
 		*entry = word;
 	}
-	return err ? -ENXIO : 0;
+	if (likely(!err))
+		return 0;
+	return refused(cpu, p8, size, false) == -ENOMEM ? -ENOMEM : -ENXIO;
 }
 
 bool lg_entries_peek(struct lg_cpu *cpu, u64 gpa, unsigned int size, unsigned int count,
@@ -146,7 +171,9 @@ int lg_entry_cmpxchg(struct lg_cpu *cpu, u64 gpa, unsigned int size, u64 old, u6
 
 	lg_world_put(cpu);
 	err = cmpxchg_user(p, size, old, new);
-	return err == -EFAULT ? -ENXIO : err;
+	if (likely(err != -EFAULT))
+		return err;
+	return refused(cpu, p, size, true) == -ENOMEM ? -ENOMEM : -ENXIO;
 }
 
 /*
@@ -209,7 +236,7 @@ int lg_read_gpa(struct lg_cpu *cpu, u64 gpa, void *to, size_t len)
 		return 0;
 
 	lg_world_put(cpu);
-	return __copy_from_user(to, from, len) ? -EFAULT : 0;
+	return __copy_from_user(to, from, len) ? refused(cpu, from, len, false) : 0;
 }
 
 int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len)
@@ -229,7 +256,7 @@ int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len)
 		return 0;
 
 	lg_world_put(cpu);
-	return __copy_to_user(to, from, len) ? -EFAULT : 0;
+	return __copy_to_user(to, from, len) ? refused(cpu, to, len, true) : 0;
 }
 
 /* Walks until nobody interferes; t is what lg_walk() says. 0 or -EFAULT with cpu->fault. */
@@ -423,7 +450,10 @@ struct page *lg_mem_page(struct lg_cpu *cpu, u64 gfn, bool write, bool *writable
 
 	lg_world_put(cpu);
 	got = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &page);
-	return got == 1 ? page : ERR_PTR(got ?: -EFAULT);
+	if (got == 1)
+		return page;
+	/* As in refused(). */
+	return ERR_PTR(got == -ENOMEM || fatal_signal_pending(current) ? -ENOMEM : -EFAULT);
 }
 
 int lg_peek_gpa(struct lguest *lg, u64 gpa, void *to, size_t len)

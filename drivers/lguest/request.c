@@ -96,6 +96,8 @@ static int getreg(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 	int err;
 
 	err = lg_get_register(cpu, arg[0], &value);
+	if (!err && cpu->no_memory)
+		err = -ENOMEM;
 	if (err)
 		return err;
 	return put_user(value, (u64 __user *)u64_to_user_ptr(arg[1]));
@@ -112,6 +114,9 @@ static int trap(struct lguest *lg, struct lg_cpu *cpu, const u64 *arg,
 {
 	if (arg[0] >= 32)
 		return -EINVAL;
+	/* One at a time waits for memory; the next read() may have some. */
+	if (cpu->event_waits)
+		return -ENOMEM;
 	/* As an NMI, it ends a HLT. */
 	WRITE_ONCE(cpu->halted, false);
 	lg_deliver(cpu, arg[0], lg_has_error_code(arg[0]), 0, false);
@@ -246,7 +251,9 @@ ssize_t lg_request(struct lguest *lg, struct lg_cpu *cpu, const char __user *in,
 	if (request->own_task)
 		lg_watch_begin(cpu);
 	err = request->handle(lg, cpu, words + 1, n - 1);
-	if (request->own_task)
+	if (request->own_task) {
+		cpu->no_memory = false;
 		lg_watch_end(cpu);
+	}
 	return err ? err : size;
 }

@@ -153,19 +153,28 @@ static noinline void sleep_halted(struct lg_cpu *cpu)
 	lg_watch_halt(cpu, false);
 }
 
+/* Goes on with what could not be done as a whole. */
+static noinline void finish_left_over(struct lg_cpu *cpu)
+{
+	if (cpu->untold) {
+		lg_tell_again(cpu);
+	} else if (cpu->event_waits) {
+		lg_deliver_again(cpu);
+	} else if (cpu->hypercall_waits) {
+		lg_hypercall_again(cpu);
+	} else {
+		cpu->io_waits = false;
+		lg_emulate_again(cpu);
+	}
+}
+
 /*
  * What the vCPU owes somebody before it may enter the Guest. True: look at everything anew before.
  */
 static __always_inline bool see_to_waiting(struct lg_cpu *cpu)
 {
-	if (cpu->hypercall_waits) {
-		cpu->hypercall_waits = false;
-		lg_hypercall(cpu);
-		return true;
-	}
-	if (cpu->io_waits) {
-		cpu->io_waits = false;
-		lg_emulate_again(cpu);
+	if (unlikely(cpu->left_over)) {
+		finish_left_over(cpu);
 		return true;
 	}
 	if (lg_deliver_interrupts(cpu) != LG_RUN)
@@ -216,8 +225,8 @@ static noinline int enter_traced(struct lg_cpu *cpu)
  *
  * Context: sleeps.
  * Return: 0 with cpu->exit filled; -EINTR when a signal is pending;
- * -ENOMEM when the Host has no memory for what the Guest touched, which it touches again when it is
- * next run; -ERESTARTNOINTR when the task has work to do on its way to
+ * -ENOMEM when the Host has no memory for what the Guest touched, or for what it was to be told,
+ * which is done again when it is next run; -ERESTARTNOINTR when the task has work to do on its way to
  * user mode and the call should begin anew.
  */
 int lg_run(struct lg_cpu *cpu)
@@ -248,17 +257,24 @@ int lg_run(struct lg_cpu *cpu)
 				break;
 		}
 
-		if (unlikely(cpu->waits | READ_ONCE(cpu->irqs_pending)) && see_to_waiting(cpu))
+		if (unlikely(cpu->waits | READ_ONCE(cpu->irqs_pending)) && see_to_waiting(cpu)) {
+			if (cpu->no_memory)
+				break;
 			continue;
+		}
 
 		vector = lg_traced() ? enter_traced(cpu) : lg_world_enter(cpu);
 		handle_exit(cpu, vector);
 		if (unlikely(cpu->no_memory)) {
-			cpu->no_memory = false;
-			err = -ENOMEM;
+			/* Instructions are executed again by themselves; it is behind this one. */
+			if (vector == LGUEST_TRAP_ENTRY && !cpu->user && !cpu->exit.reason)
+				cpu->hypercall_waits = true;
 			break;
 		}
 	}
+	if (!err && !cpu->exit.reason)
+		err = -ENOMEM;
+	cpu->no_memory = false;
 	lg_world_put(cpu);
 	lg_watch_pause(cpu, LG_ACCOUNT_LAUNCHER);
 	if (!err)

@@ -635,7 +635,7 @@ enum lg_shadow_result lg_shadow_fault(struct lg_cpu *cpu, u64 gva, u32 error, u6
 		if (err == -EAGAIN)
 			break;
 		if (err)
-			return LG_SHADOW_GONE;
+			return err == -ENOMEM ? LG_SHADOW_NO_MEMORY : LG_SHADOW_GONE;
 		if (!lg_gpa_ok(lg, f.t.gpa & PAGE_MASK, PAGE_SIZE)) {
 			*gpa = f.t.gpa;
 			return LG_SHADOW_DEVICE;

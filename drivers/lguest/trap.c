@@ -19,7 +19,8 @@
  *
  * A delivery reads and checks everything first, writes the frame then and changes registers last.
  * So a fault on the way finds the vCPU as it was, and is delivered in its turn (SDM vol. 3, table
- * 6-5), at most to the triple fault that ends the Guest.
+ * 6-5), at most to the triple fault that ends the Guest. And if the Host has no memory for what the
+ * delivery reads or writes, it is put off: cpu->event.
  */
 #include "env.h"
 #include "quick.h"
@@ -39,16 +40,6 @@
 #define CONTRIBUTORY                                                                 \
 	(1u << LG_TRAP_DE | 1u << LG_TRAP_TS | 1u << LG_TRAP_NP | 1u << LG_TRAP_SS | \
 	 1u << LG_TRAP_GP)
-
-/* One event on its way in. */
-struct event {
-	u8 vector;
-	bool has_error;
-	bool soft;			/* by an instruction of the Guest: INT n, INT3, INTO */
-	bool interrupt;			/* by a line */
-	u32 error;
-	u32 insn_ip;			/* soft: where the instruction is; frame.ip is behind it */
-};
 
 /* What became of one attempt. */
 enum outcome { DELIVERED, FAULTED, DEAD };
@@ -120,18 +111,20 @@ static int read_data(struct lg_cpu *cpu, size_t offset, void *to, size_t len)
 	return lg_read_gpa(cpu, cpu->data_gpa + offset, to, len);
 }
 
-/* If the Launcher has taken the page away, the Guest finds out by itself. */
-static void write_data(struct lg_cpu *cpu, size_t offset, u32 value)
+/* If the Launcher has taken the page away, the Guest finds out by itself. untold: LG_UNTOLD_*. */
+static void write_data(struct lg_cpu *cpu, size_t offset, u32 value, u8 untold)
 {
-	if (cpu->data_gpa)
-		lg_write_gpa(cpu, cpu->data_gpa + offset, &value, sizeof(value));
+	if (!cpu->data_gpa)
+		return;
+	if (lg_write_gpa(cpu, cpu->data_gpa + offset, &value, sizeof(value)) && cpu->no_memory)
+		cpu->untold |= untold;
 }
 
 bool lg_virtual_if(struct lg_cpu *cpu)
 {
 	u32 enabled;
 
-	if (!cpu->data_gpa)
+	if (!cpu->data_gpa || cpu->untold & LG_UNTOLD_IF)
 		return cpu->virtual_if;
 	return !read_data(cpu, offsetof(struct lguest_data, irq_enabled), &enabled,
 			  sizeof(enabled)) &&
@@ -141,7 +134,8 @@ bool lg_virtual_if(struct lg_cpu *cpu)
 void lg_set_virtual_if(struct lg_cpu *cpu, bool on)
 {
 	cpu->virtual_if = on;
-	write_data(cpu, offsetof(struct lguest_data, irq_enabled), on ? LGUEST_IF : 0);
+	write_data(cpu, offsetof(struct lguest_data, irq_enabled), on ? LGUEST_IF : 0,
+		   LG_UNTOLD_IF);
 }
 
 /**
@@ -188,7 +182,7 @@ void lg_end_sti_shadow(struct lg_cpu *cpu)
 
 /* ---- One delivery ---- */
 
-static enum outcome unhandled(struct lg_cpu *cpu, const struct event *ev)
+static enum outcome unhandled(struct lg_cpu *cpu, const struct lg_event *ev)
 {
 	if (ev->vector >= LG_TRAPS)
 		lg_kill(cpu, "no handler for interrupt vector %#x", ev->vector);
@@ -210,7 +204,7 @@ static enum outcome fault(struct lg_cpu *cpu, enum lg_trap vector, u32 error)
 }
 
 /* The Guest's gate for an event, checked up to its present bit. */
-static enum outcome find_gate(struct lg_cpu *cpu, const struct event *ev, u64 *gate)
+static enum outcome find_gate(struct lg_cpu *cpu, const struct lg_event *ev, u64 *gate)
 {
 	u32 error = ev->vector * 8u | LG_ERROR_IDT | (ev->soft ? 0 : LG_ERROR_EXT);
 
@@ -356,7 +350,7 @@ static void note_quick(struct lg_cpu *cpu, u8 vector, u64 gate, u64 code, u64 st
 		quick->stack = true;
 }
 
-static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
+static enum outcome deliver_one(struct lg_cpu *cpu, const struct lg_event *ev)
 {
 	u32 ext = ev->soft ? 0 : LG_ERROR_EXT;
 	struct lg_frame *frame = &cpu->state->frame;
@@ -408,6 +402,9 @@ static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
 		return fault(cpu, LG_TRAP_SS, (switches ? ss & ~LG_SEL_RPL : 0) | ext);
 	if (ip > lg_desc_limit(code))
 		return fault(cpu, LG_TRAP_GP, ext);
+	/* What could not be read was taken for something. */
+	if (cpu->no_memory)
+		return FAULTED;
 	if (write_words(
 		    cpu,
 		    (u32)(lg_desc_base(stack) + (stack & LG_DESC_BIG ? new_sp : new_sp & 0xffff)),
@@ -429,42 +426,43 @@ static enum outcome deliver_one(struct lg_cpu *cpu, const struct event *ev)
 static void tell_cr2(struct lg_cpu *cpu, u64 gva)
 {
 	cpu->cr2 = gva;
-	write_data(cpu, offsetof(struct lguest_data, cr2), gva);
+	write_data(cpu, offsetof(struct lguest_data, cr2), gva, LG_UNTOLD_CR2);
 }
 
-static bool contributory(const struct event *ev)
+static bool contributory(const struct lg_event *ev)
 {
 	return !ev->soft && !ev->interrupt && ev->vector < LG_TRAPS &&
 	       CONTRIBUTORY & 1u << ev->vector;
 }
 
-static bool is(const struct event *ev, enum lg_trap vector)
+static bool is(const struct lg_event *ev, enum lg_trap vector)
 {
 	return !ev->soft && !ev->interrupt && ev->vector == vector;
 }
 
 /* SDM vol. 3, table 6-5: what a second exception makes of the first. False: a triple fault. */
-static bool combine(struct event *ev, const struct lg_fault *second)
+static bool combine(struct lg_event *ev, const struct lg_fault *second)
 {
-	struct event next = { .vector = second->vector,
-			      .has_error = second->has_error,
-			      .error = second->error };
+	struct lg_event next = { .vector = second->vector,
+				 .cause = ev->cause,
+				 .has_error = second->has_error,
+				 .error = second->error,
+				 .gva = second->gva };
 	bool serious = contributory(&next) || is(&next, LG_TRAP_PF);
 
 	if (is(ev, LG_TRAP_DF) && serious)
 		return false;
 	if ((contributory(ev) && contributory(&next)) || (is(ev, LG_TRAP_PF) && serious))
-		next = (struct event){ .vector = LG_TRAP_DF, .has_error = true };
+		next = (struct lg_event){ .vector = LG_TRAP_DF, .cause = ev->cause,
+					  .has_error = true };
 	*ev = next;
 	return true;
 }
 
-static noinline enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gva)
+static noinline enum lg_next deliver_event(struct lg_cpu *cpu, struct lg_event ev)
 {
-	unsigned int cause = ev.vector;
-
 	if (is(&ev, LG_TRAP_PF))
-		tell_cr2(cpu, gva);
+		tell_cr2(cpu, ev.gva);
 	for (;;) {
 		switch (deliver_one(cpu, &ev)) {
 		case DELIVERED:
@@ -472,9 +470,16 @@ static noinline enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gv
 					ev.interrupt ? ev.vector - cpu->first_irq_vector : -1);
 			return LG_RUN;
 		case DEAD:
-			return LG_LAUNCHER;
+			if (!cpu->no_memory)
+				return LG_LAUNCHER;
+			break;
 		case FAULTED:
 			break;
+		}
+		if (cpu->no_memory) {
+			cpu->event = ev;
+			cpu->event_waits = true;
+			return LG_LAUNCHER;
 		}
 		/* What faulted is the instruction, not the one after it. */
 		if (ev.soft)
@@ -482,11 +487,18 @@ static noinline enum lg_next deliver(struct lg_cpu *cpu, struct event ev, u64 gv
 		/* Also of a page fault that becomes a double fault. */
 		if (cpu->fault.vector == LG_TRAP_PF)
 			tell_cr2(cpu, cpu->fault.gva);
-		if (!combine(&ev, &cpu->fault))
+		/* If there was no memory to tell CR2, it is all tried once more, and put off. */
+		if (!combine(&ev, &cpu->fault) && !cpu->no_memory)
 			return lg_kill(cpu, "triple fault: %s, error code %#x, after %s",
 				       lg_trap_name(cpu->fault.vector), cpu->fault.error,
-				       lg_trap_name(cause));
+				       lg_trap_name(ev.cause));
 	}
+}
+
+static enum lg_next deliver(struct lg_cpu *cpu, struct lg_event ev)
+{
+	ev.cause = ev.vector;
+	return deliver_event(cpu, ev);
 }
 
 /* Where the one-byte INT3 or INTO, or the INT n, starts that the processor has just executed. */
@@ -508,16 +520,17 @@ static u32 soft_insn_ip(struct lg_cpu *cpu, u8 vector)
 static noinline enum lg_next deliver_slow(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error,
 					  bool soft)
 {
-	struct event ev = {
+	struct lg_event ev = {
 		.vector = vector,
 		.has_error = has_error,
 		.error = error,
 		.soft = soft,
+		.gva = cpu->cr2,
 	};
 
 	if (soft)
 		ev.insn_ip = soft_insn_ip(cpu, vector);
-	return deliver(cpu, ev, cpu->cr2);
+	return deliver(cpu, ev);
 }
 
 /**
@@ -550,9 +563,9 @@ enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error
  */
 enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip)
 {
-	struct event ev = { .vector = vector, .soft = true, .insn_ip = insn_ip };
+	struct lg_event ev = { .vector = vector, .soft = true, .insn_ip = insn_ip };
 
-	return deliver(cpu, ev, cpu->cr2);
+	return deliver(cpu, ev);
 }
 
 /**
@@ -564,9 +577,9 @@ enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip)
  */
 enum lg_next lg_deliver_line(struct lg_cpu *cpu, unsigned int line)
 {
-	struct event ev = { .vector = cpu->first_irq_vector + line, .interrupt = true };
+	struct lg_event ev = { .vector = cpu->first_irq_vector + line, .interrupt = true };
 
-	return deliver(cpu, ev, 0);
+	return deliver(cpu, ev);
 }
 
 /**
@@ -578,7 +591,7 @@ enum lg_next lg_deliver_line(struct lg_cpu *cpu, unsigned int line)
 enum lg_next lg_deliver_fault(struct lg_cpu *cpu)
 {
 	struct lg_fault *fault = &cpu->fault;
-	struct event ev;
+	struct lg_event ev;
 
 	if (fault->vector == LG_TRAP_PF)
 		tell_cr2(cpu, fault->gva);
@@ -586,10 +599,49 @@ enum lg_next lg_deliver_fault(struct lg_cpu *cpu)
 		lg_watch_inject(cpu, fault->vector, fault->has_error, fault->error, -1);
 		return LG_RUN;
 	}
-	ev = (struct event){ .vector = fault->vector,
-			     .has_error = fault->has_error,
-			     .error = fault->error };
-	return deliver(cpu, ev, fault->gva);
+	ev = (struct lg_event){ .vector = fault->vector,
+				.has_error = fault->has_error,
+				.error = fault->error,
+				.gva = fault->gva };
+	return deliver(cpu, ev);
+}
+
+/**
+ * lg_deliver_found() - deliver what an access to Guest memory found
+ * @cpu: the vCPU, the fault in cpu->fault unless cpu->no_memory
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died of it or read() has to say that there is no memory.
+ */
+enum lg_next lg_deliver_found(struct lg_cpu *cpu)
+{
+	return cpu->no_memory ? LG_LAUNCHER : lg_deliver_fault(cpu);
+}
+
+/**
+ * lg_deliver_again() - deliver what there was no memory for
+ * @cpu: the vCPU, for which cpu->event_waits
+ *
+ * Return: LG_RUN, or LG_LAUNCHER if the Guest died of it or there is no memory still.
+ */
+enum lg_next lg_deliver_again(struct lg_cpu *cpu)
+{
+	cpu->event_waits = false;
+	return deliver_event(cpu, cpu->event);
+}
+
+/**
+ * lg_tell_again() - tell struct lguest_data what there was no memory for
+ * @cpu: the vCPU, for which cpu->untold
+ */
+void lg_tell_again(struct lg_cpu *cpu)
+{
+	u8 untold = cpu->untold;
+
+	cpu->untold = 0;
+	if (untold & LG_UNTOLD_IF)
+		lg_set_virtual_if(cpu, cpu->virtual_if);
+	if (untold & LG_UNTOLD_CR2)
+		tell_cr2(cpu, cpu->cr2);
 }
 
 /* ---- Exceptions of the hardware ---- */

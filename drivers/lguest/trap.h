@@ -25,6 +25,22 @@ struct lg_quick {
 	u64 user_data;		/* DS, ES, FS and GS that user level may have, as one */
 };
 
+/* One event on its way into the Guest. */
+struct lg_event {
+	u8 vector;
+	u8 cause;			/* the first event, whose delivery met this one */
+	bool has_error;
+	bool soft;			/* by an instruction of the Guest: INT n, INT3, INTO */
+	bool interrupt;			/* by a line */
+	u32 error;
+	u32 insn_ip;			/* soft: where the instruction is; frame.ip is behind it */
+	u64 gva;			/* of a page fault */
+};
+
+/* cpu->untold: what struct lguest_data does not say, as there was no memory for that. */
+#define LG_UNTOLD_IF	1u		/* virtual IF: cpu->virtual_if is right */
+#define LG_UNTOLD_CR2	2u
+
 /* What a handler of an exit tells the run loop. */
 enum lg_next {
 	LG_RUN,			/* enter the Guest again */
@@ -109,6 +125,15 @@ enum lg_next lg_deliver(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error
 enum lg_next lg_deliver_int(struct lg_cpu *cpu, u8 vector, u32 insn_ip);
 /* Delivers cpu->fault. */
 enum lg_next lg_deliver_fault(struct lg_cpu *cpu);
+/*
+ * The same after -EFAULT of what reads or writes Guest memory, which may also mean that the Host has
+ * none (cpu->no_memory): then nothing is delivered, and the instruction begins anew.
+ */
+enum lg_next lg_deliver_found(struct lg_cpu *cpu);
+/* Delivers cpu->event, for which there was no memory. */
+enum lg_next lg_deliver_again(struct lg_cpu *cpu);
+/* Tells struct lguest_data what it could not be told (cpu->untold). */
+void lg_tell_again(struct lg_cpu *cpu);
 /* Delivers the interrupt of a line; virtual IF is on. */
 enum lg_next lg_deliver_line(struct lg_cpu *cpu, unsigned int line);
 /*
@@ -125,7 +150,10 @@ enum lg_next lg_handle_exception(struct lg_cpu *cpu, int vector, u32 error);
  */
 void lg_quick_forget(struct lg_cpu *cpu);
 
-/* The virtual interrupt flag. If Guest memory is gone, it is off and stays as it is. */
+/*
+ * The virtual interrupt flag. If Guest memory is gone, it is off and stays as it is; if the Host has
+ * no memory for it, what was set is kept, and told later.
+ */
 bool lg_virtual_if(struct lg_cpu *cpu);
 void lg_set_virtual_if(struct lg_cpu *cpu, bool on);
 /* EFLAGS as the Guest believes them to be, and their loading by its kernel (IRET, POPF). */

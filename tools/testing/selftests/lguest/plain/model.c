@@ -2,6 +2,7 @@
 /*
  * The surroundings of the virtual processor in plain tests.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,11 @@ static int access_gpa(struct lg_cpu *cpu, u64 gpa, size_t len)
 
 	if (m->interfere)
 		m->interfere(m);
+	if (m->lacking && !--m->lacking) {
+		m->lacking = 1;
+		cpu->no_memory = true;
+		return -ENOMEM;
+	}
 	return lg_gpa_ok(cpu->lg, gpa, len) ? 0 : -EFAULT;
 }
 
@@ -123,7 +129,7 @@ int lg_write_gva(struct lg_cpu *cpu, u64 gva, const void *from, size_t len, u32 
 /* Not for all: so that what has to be done without is tried, too. */
 bool lg_data_begin(struct lg_cpu *cpu)
 {
-	return !model_of(cpu)->interfere && cpu->data_gpa % 4 == 0 &&
+	return !model_of(cpu)->interfere && !model_of(cpu)->lacking && cpu->data_gpa % 4 == 0 &&
 	       lg_gpa_ok(cpu->lg, cpu->data_gpa, sizeof(struct lguest_data));
 }
 
@@ -196,7 +202,7 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 	struct model *m = model_of(cpu);
 	va_list args;
 
-	if (m->dead)
+	if (m->dead || cpu->no_memory)
 		return LG_LAUNCHER;
 	va_start(args, fmt);
 	vsnprintf(m->sentence, sizeof(m->sentence), fmt, args);
@@ -301,7 +307,7 @@ void model_check(struct model *m, enum lg_next next)
 	unsigned int i, level;
 	enum lg_sreg reg;
 
-	CHECK((next == LG_LAUNCHER) == (cpu->exit.reason != 0));
+	CHECK((next == LG_LAUNCHER) == (cpu->exit.reason != 0) || cpu->no_memory);
 	CHECK(cpu->io.count <= LG_IO_LOG);
 	for (level = 0; level < 2; level++) {
 		for (i = 0; i < LG_SEG_GDT_ENTRIES; i++)

@@ -52,6 +52,11 @@ struct model {
 	u64 flushed;
 	/* Called before each access to Guest memory, if set: somebody else who writes there. */
 	void (*interfere)(struct model *model);
+	/*
+	 * The how manyth access from now on the Host has no memory for; it and all after it, until
+	 * this is 0. 0: each succeeds.
+	 */
+	unsigned int lacking;
 	u64 random;
 };
 

@@ -78,6 +78,9 @@ struct lg_cpu {
 	unsigned long irqs_pending;
 	bool told_pending;
 	bool halted;
+	bool no_memory, event_waits;
+	u8 untold;
+	struct lg_event event;
 	struct lg_fault fault;
 	struct lguest_exit exit;
 };

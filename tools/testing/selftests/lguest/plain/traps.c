@@ -937,35 +937,23 @@ static void random_state(struct model *model, u64 seed)
 	m.random = kept;
 }
 
-/* IRET, an exception, a software interrupt or a line; then a page table or two changes. */
-static enum lg_next random_event(struct model *model, u64 seed)
+enum event { IRET, SYSTEM_CALL, EXCEPTION, PAGE_FAULT, LINE };
+
+/* Which one, and what the Guest has for it. */
+static enum event random_event(struct model *model, u64 seed)
 {
 	struct lg_cpu *c = &model->cpu;
 	u64 kept = m.random;
-	enum lg_next next = LG_RUN;
-	u32 what;
+	enum event event;
 
 	m.random = seed;
-	what = c->user ? PICK(1, 1, 2, 3, 4) : PICK(0, 0, 0, 0, 2, 3, 4);
-	switch (what) {
-	case 0:
+	event = c->user ? PICK(SYSTEM_CALL, SYSTEM_CALL, EXCEPTION, PAGE_FAULT, LINE) :
+			  PICK(IRET, IRET, IRET, IRET, EXCEPTION, PAGE_FAULT, LINE);
+	if (event == IRET) {
 		model->memory[CODE_AT] = 0xcf;
 		model->state.frame.ip = CODE_AT;
-		if (model->state.frame.sp == STACK)
-			next = lg_emulate(c, LG_TRAP_GP, 0);
-		break;
-	case 1:
-		next = lg_deliver(c, 0x80, false, 0, true);
-		break;
-	case 2:
-		next = lg_deliver(c, LG_TRAP_GP, true, 0x1234, false);
-		break;
-	case 3:
-		c->fault = (struct lg_fault){ .vector = LG_TRAP_PF, .has_error = true, .error = 6,
-					      .gva = 0x5678 };
-		next = lg_deliver_fault(c);
-		break;
-	case 4:
+	}
+	if (event == LINE) {
 		c->irqs_pending = PICK(2, 2, 6, 0x80000004);
 		c->halted = PICK(0, 0, 1);
 		c->sti_shadow = PICK(0, 0, 0, 1);
@@ -974,13 +962,41 @@ static enum lg_next random_event(struct model *model, u64 seed)
 			      PICK(0, 0, 2, 6));
 		model_write32(model, QUICK_DATA + offsetof(struct lguest_data, irq_pending),
 			      PICK(0, LGUEST_IF));
-		next = lg_deliver_interrupts(c);
-		break;
 	}
+	m.random = kept;
+	return event;
+}
+
+static enum lg_next happen(struct model *model, enum event event)
+{
+	struct lg_cpu *c = &model->cpu;
+
+	switch (event) {
+	case IRET:
+		return model->state.frame.sp == STACK ? lg_emulate(c, LG_TRAP_GP, 0) : LG_RUN;
+	case SYSTEM_CALL:
+		return lg_deliver(c, 0x80, false, 0, true);
+	case EXCEPTION:
+		return lg_deliver(c, LG_TRAP_GP, true, 0x1234, false);
+	case PAGE_FAULT:
+		c->fault = (struct lg_fault){ .vector = LG_TRAP_PF, .has_error = true, .error = 6,
+					      .gva = 0x5678 };
+		return lg_deliver_fault(c);
+	case LINE:
+		return lg_deliver_interrupts(c);
+	}
+	return LG_LAUNCHER;
+}
+
+/* A page table or two change. */
+static void random_pages(struct model *model, u64 seed)
+{
+	u64 kept = m.random;
+
+	m.random = seed;
 	model_set_page(model, ENTRY_STACK - 4096, true, PICK(1, 1, 1, 0), true);
 	model_set_page(model, STACK, PICK(1, 1, 1, 1, 0), true, true);
 	m.random = kept;
-	return next;
 }
 
 /* One model takes the short way when it can, the other never: nobody can tell them apart. */
@@ -1011,10 +1027,12 @@ TEST(the_short_way_leads_where_the_long_one_does)
 			random_state(&m, state);
 			random_state(&longer, state);
 			m.words = 0;
-			one = random_event(&m, state);
+			one = happen(&m, random_event(&m, state));
+			random_pages(&m, state);
 			used += m.words > 0;
 			lg_quick_forget(&longer.cpu);
-			other = random_event(&longer, state);
+			other = happen(&longer, random_event(&longer, state));
+			random_pages(&longer, state);
 
 			ASSERT_EQ(one, other) TH_LOG("guest %u, turn %u", guest, turn);
 			ASSERT_EQ(m.cpu.user, longer.cpu.user) TH_LOG("guest %u, turn %u", guest, turn);
@@ -1038,6 +1056,93 @@ TEST(the_short_way_leads_where_the_long_one_does)
 	}
 	/* It was gone. */
 	ASSERT_LT(500, used);
+}
+
+/* ---- The Host has no memory ---- */
+
+static struct model without;
+
+/* As the run loop does: what was left undone is done now, and the hardware does its part again. */
+static enum lg_next go_on(struct model *model, enum event event, enum lg_next next)
+{
+	struct lg_cpu *c = &model->cpu;
+
+	model->lacking = 0;
+	c->no_memory = false;
+	if (c->untold)
+		lg_tell_again(c);
+	if (c->event_waits)
+		return lg_deliver_again(c);
+	return next == LG_LAUNCHER || event == LINE ? happen(model, event) : next;
+}
+
+static void same(struct __test_metadata *_metadata, const struct model *a, const struct model *b)
+{
+	ASSERT_EQ(a->dead, b->dead);
+	ASSERT_STREQ(a->sentence, b->sentence);
+	ASSERT_EQ(a->cpu.user, b->cpu.user);
+	ASSERT_EQ(0, memcmp(&a->state.frame, &b->state.frame, sizeof(a->state.frame)));
+	ASSERT_EQ(0, memcmp(&a->state.regs, &b->state.regs, sizeof(a->state.regs)));
+	ASSERT_EQ(0, memcmp(a->memory, b->memory, sizeof(a->memory)));
+	ASSERT_EQ(a->cpu.iopl, b->cpu.iopl);
+	ASSERT_EQ(a->cpu.virtual_if, b->cpu.virtual_if);
+	ASSERT_EQ(a->cpu.cr2, b->cpu.cr2);
+	ASSERT_EQ(a->cpu.irqs_pending, b->cpu.irqs_pending);
+	ASSERT_EQ(a->cpu.told_pending, b->cpu.told_pending);
+	ASSERT_EQ(a->cpu.halted, b->cpu.halted);
+	ASSERT_EQ(a->cpu.sti_shadow, b->cpu.sti_shadow);
+	ASSERT_EQ(a->cpu.stepping, b->cpu.stepping);
+}
+
+/*
+ * Each access of a delivery or an IRET lacks memory once: the Guest is told nothing of it, does not
+ * end, and finds itself later where it would have been.
+ */
+TEST(what_lacks_memory_comes_later)
+{
+	unsigned int guest, n, i, lacked = 0, put_off = 0;
+	enum lg_next one, other;
+	enum event event;
+
+	for (guest = 0; guest < 3000; guest++) {
+		start(guest & 1);
+		cpu->data_gpa = QUICK_DATA;
+		set_gate(0x21, gate(INT32, 0, MODEL_KERNEL_CS, HANDLER));
+		set_gate(0x22, gate(TRAP32, 0, MODEL_KERNEL_CS, HANDLER));
+		m.random = guest + 1;
+		random_tables(cpu, guest);
+		random_state(&m, guest * 7);
+		model_set_page(&m, ENTRY_STACK - 4096, true, guest % 8, true);
+		event = random_event(&m, guest * 13);
+		lg_quick_forget(cpu);
+		memcpy(&longer, &m, sizeof(m));
+		one = happen(&m, event);
+		for (n = 1; ; n++) {
+			memcpy(&without, &longer, sizeof(m));
+			without.cpu.state = &without.state;
+			without.cpu.lg = &without.lg;
+			without.lacking = n;
+			other = happen(&without, event);
+			if (!without.cpu.no_memory)
+				break;
+			ASSERT_FALSE(without.dead) TH_LOG("%s", without.sentence);
+			ASSERT_EQ(0, without.cpu.exit.reason);
+			lacked++;
+			put_off += without.cpu.event_waits;
+			other = go_on(&without, event, other);
+			/* Lines that could follow do so before the next entry. */
+			for (i = 0; i < 3 && event == LINE && other == LG_RUN; i++)
+				other = happen(&without, event);
+			if (n == 1)
+				for (i = 0; i < 3 && event == LINE && one == LG_RUN; i++)
+					one = happen(&m, event);
+			ASSERT_EQ(one, other) TH_LOG("guest %u, access %u", guest, n);
+			same(_metadata, &m, &without);
+		}
+	}
+	TH_LOG("%u accesses, %u events put off", lacked, put_off);
+	ASSERT_LT(3000, lacked);
+	ASSERT_LT(1000, put_off);
 }
 
 TEST_HARNESS_MAIN
