@@ -110,7 +110,7 @@ struct lg_cpu {
 	unsigned int id;
 	struct task_struct *task;	/* the one task that may run it; a reference is held */
 
-	/* The switcher's memory and what it must be told: world.c. */
+	/* The switcher's memory and what it must be told: world.h. */
 	struct lg_state *state;		/* registers, own GDT, IDT, TSS, stack: switcher.h */
 	struct lg_world *world;		/* page-table tops, T set, host facts */
 	int host_cpu;		/* any task: the host CPU this vCPU is inside the Guest on, or -1 */
@@ -442,7 +442,7 @@ struct lg_piece {
 #define LG_PIECE_LOST		BIT(7)	/* no mapping: the table at gpa cannot be read */
 bool lg_shadow_look(struct lg_cpu *cpu, enum lg_view view, u64 *gva, struct lg_piece *piece);
 
-/* ---- world.c: the C half of the switcher ---- */
+/* ---- world.c, world_make.c, world_host.c: the C half of the switcher ---- */
 int lg_world_module_init(void);
 void lg_world_module_exit(void);
 int lg_world_init(struct lg_cpu *cpu);

@@ -13,7 +13,7 @@
  * those that are under way, whoever of the host sleeps for one of them is woken and touches his
  * page again, and so does the Guest.
  *
- * Only world.c comes here.
+ * Only world.c and world_host.c come here.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

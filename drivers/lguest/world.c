@@ -15,26 +15,16 @@
  *		without leaving this span.
  *	inside	lg_switch(): interrupts are off until the Guest has them on.
  *
- * MSRs for SYSCALL and SYSENTER matter to user mode only, so they are put back
- * when the CPU next returns to user mode (a user return notifier), not when the
- * vCPU is put.
+ * What is there before and after all of them is made in world_make.c; the way
+ * into the kernel, and what state components the host has, is in world_host.c.
  */
-#include <linux/cpuhotplug.h>
-#include <linux/cpu.h>
-#include <linux/gfp.h>
-#include <linux/jump_label.h>
-#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
-#include <linux/vmalloc.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/smp.h>
-#include <linux/user-return-notifier.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/fpu/api.h>
-#include <asm/fpu/types.h>
 #include <asm/fpu/xcr.h>
 #include <asm/fsgsbase.h>
 #include <asm/mce.h>
@@ -42,24 +32,15 @@
 #include <asm/traps.h>
 
 #include "under_kvm.h"
-#include "watch.h"
+#include "world.h"
 
-/* Not one of Linux's PCIDs, which end below 0x800 whatever the version (S7). */
-#define GUEST_PCID 0xf00
 #define CR3_KEEP_TLB BIT_ULL(63)
-
-/* The leaf of CPUID that tells of XSAVE. */
-#define CPUID_XSTATE 0xd
 
 /* Flags that a Guest may set for itself (S2). */
 #define GUEST_FLAGS                                                      \
 	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
 	 X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_OF | \
 	 X86_EFLAGS_RF | X86_EFLAGS_AC | X86_EFLAGS_ID)
-
-/* A ring-0 code and data descriptor, as Linux has them. */
-#define DESC_KERNEL_CODE 0x00af9b000000ffffULL
-#define DESC_KERNEL_DATA 0x00cf93000000ffffULL
 
 /* DR7 (SDM vol. 3, 17.2.4): what is always set; a breakpoint is on, by either of two bits. */
 #define DR7_FIXED 0x400ULL
@@ -68,189 +49,7 @@
 /* Branch records that go to memory. */
 #define DEBUGCTL_STORES (DEBUGCTLMSR_TR | DEBUGCTLMSR_BTS)
 
-/*
- * Tables of one vCPU's two address spaces: tops and lows for both, and the ways
- * to switcher text, state and the aliases of the exit stack.
- */
-#define WORLD_TABLES 24
-
-/* The Host's side of a vCPU that the Guest's page tables never map. */
-struct lg_world {
-	u64 *table[WORLD_TABLES]; /* every page-table page made here, to be freed */
-	unsigned int tables;
-	struct {
-		u64 cr3, gdt;
-	} view[LG_VIEWS]; /* what the processor gets for each */
-	u64 *top[LG_VIEWS]; /* what CR3 points to */
-	u64 *low[LG_VIEWS]; /* four entries of 1 GiB: shadow.c's */
-	u64 guest_id; /* of the Guest, unique since the module was loaded */
-	struct xregs_state *fpu; /* XSAVE area, standard format */
-	u64 xcr0; /* state components that the Guest has switched on */
-	u16 ds, es, fs; /* the Launcher\'s, while loaded */
-	u64 fs_base;
-	u64 pebs, debugctl; /* what debug_store_off() has put aside */
-	u32 pkru; /* the Launcher's, while loaded */
-	u64 host_dr[4]; /* addresses, while the Guest's are in the processor */
-	int facts_of; /* the CPU that host_* in the state was read from, or -1 */
-};
-
-/* One for all vCPUs: T's IDT, used under the Host's CR3 only. */
-static gate_desc t_idt[LG_VECTORS] __page_aligned_bss;
-
-static u64 fpu_mask; /* state components that a 32-bit Guest can reach */
-static unsigned int fpu_size;
-static u64 host_xcr0;
-/* This CPU writes records through linear addresses: PEBS, BTS. */
-static DEFINE_STATIC_KEY_FALSE(has_debug_store);
-static bool has_pebs;
-static enum cpuhp_state cpuhp_state;
-
-static atomic64_t guest_ids;
 static DEFINE_PER_CPU(u64, last_guest);
-
-/* SYSCALL and SYSENTER of the host, while they are barred on this CPU. */
-struct entry_points {
-	struct user_return_notifier notifier;
-	bool barred;
-	u64 efer, sysenter_cs;
-};
-
-static DEFINE_PER_CPU(struct entry_points, entry_points);
-
-/* ---- The way into the kernel ---- */
-
-static void unbar_entry_points(struct entry_points *ep)
-{
-	unsigned long flags;
-	u64 efer;
-
-	local_irq_save(flags);
-	if (ep->barred) {
-		/* Its other bits are not ours: KVM may have switched SVM on or off meanwhile. */
-		rdmsrq(MSR_EFER, efer);
-		wrmsrq(MSR_EFER, efer | (ep->efer & EFER_SCE));
-		wrmsrq(MSR_IA32_SYSENTER_CS, ep->sysenter_cs);
-		user_return_notifier_unregister(&ep->notifier);
-		ep->barred = false;
-	}
-	local_irq_restore(flags);
-}
-
-static void on_user_return(struct user_return_notifier *notifier)
-{
-	unbar_entry_points(
-		container_of(notifier, struct entry_points, notifier));
-}
-
-/*
- * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0
- * on the Guest's page tables (S1). The MSR is asked each time rather than a
- * flag: a CPU that went off and came back has the host's values again.
- */
-static void bar_entry_points(void)
-{
-	struct entry_points *ep = this_cpu_ptr(&entry_points);
-	unsigned long flags;
-	u64 efer, sysenter_cs;
-
-	rdmsrq(MSR_EFER, efer);
-	rdmsrq(MSR_IA32_SYSENTER_CS, sysenter_cs);
-	if (!(efer & EFER_SCE) && !sysenter_cs)
-		return;
-
-	local_irq_save(flags);
-	if (!ep->barred) {
-		ep->efer = efer;
-		ep->sysenter_cs = sysenter_cs;
-		ep->barred = true;
-		ep->notifier.on_user_return = on_user_return;
-		user_return_notifier_register(&ep->notifier);
-	}
-	wrmsrq(MSR_EFER, efer & ~EFER_SCE);
-	wrmsrq(MSR_IA32_SYSENTER_CS, 0);
-	local_irq_restore(flags);
-}
-
-static void unbar_this_cpu(void *unused)
-{
-	unbar_entry_points(this_cpu_ptr(&entry_points));
-}
-
-static int cpu_goes_down(unsigned int cpu)
-{
-	unbar_this_cpu(NULL);
-	return 0;
-}
-
-/* ---- FPU and what goes with it ---- */
-
-static void fpu_in(struct xregs_state *area)
-{
-	/*
-	 * Some processors leave the addresses of the last x87 instruction and operand as they are
-	 * where the state has no exception: somebody else's (AMD APM vol. 5, FXRSTOR).
-	 */
-	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
-		asm volatile("fnclex; emms; fildl %0" : : "m"(area->i387.mxcsr));
-	asm volatile("xrstor (%0)"
-		     :
-		     : "r"(area), "a"((u32)fpu_mask), "d"((u32)(fpu_mask >> 32))
-		     : "memory");
-}
-
-static void fpu_out(struct xregs_state *area)
-{
-	asm volatile("xsave (%0)"
-		     :
-		     : "r"(area), "a"((u32)fpu_mask), "d"((u32)(fpu_mask >> 32))
-		     : "memory");
-}
-
-/*
- * Which components there are is the Guest's choice while it is loaded: CPUID,
- * XGETBV and XSAVE show it, and none of them traps. The others keep the state
- * that fpu_in() gave them; so both ways are gone under the host's XCR0.
- */
-static void set_xcr0(u64 from, u64 to)
-{
-	if (from != to)
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, to);
-}
-
-/* SDM vol. 1, 13.3: whatever else is set is a fault. */
-static bool xcr0_valid(u64 xcr0)
-{
-	const u64 mpx = XFEATURE_MASK_BNDREGS | XFEATURE_MASK_BNDCSR;
-	const u64 known = XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | mpx |
-			  XFEATURE_MASK_AVX512 | XFEATURE_MASK_PKRU;
-
-	if (xcr0 & ~(known & host_xcr0) || !(xcr0 & XFEATURE_MASK_FP))
-		return false;
-	if (xcr0 & XFEATURE_MASK_YMM && !(xcr0 & XFEATURE_MASK_SSE))
-		return false;
-	if (xcr0 & mpx && (xcr0 & mpx) != mpx)
-		return false;
-	return !(xcr0 & XFEATURE_MASK_AVX512) ||
-	       ((xcr0 & XFEATURE_MASK_AVX512) == XFEATURE_MASK_AVX512 &&
-		xcr0 & XFEATURE_MASK_YMM);
-}
-
-/**
- * lg_world_set_xcr0() - the Guest chooses its state components
- * @cpu: vCPU of the running task; is not loaded afterwards
- * @xcr0: as XSETBV has it
- *
- * Return: 0, or -EINVAL if the processor would refuse it or the host does not
- * have it.
- */
-int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0)
-{
-	if (!xcr0_valid(xcr0))
-		return -EINVAL;
-	lg_world_put(cpu);
-	cpu->world->xcr0 = xcr0;
-	return 0;
-}
 
 /* ---- Kicks and TLBs ---- */
 
@@ -324,6 +123,39 @@ static void read_host_facts(struct lg_cpu *cpu)
 	cpu->world->facts_of = smp_processor_id();
 }
 
+static void fpu_in(struct xregs_state *area)
+{
+	/*
+	 * Some processors leave the addresses of the last x87 instruction and operand as they are
+	 * where the state has no exception: somebody else's (AMD APM vol. 5, FXRSTOR).
+	 */
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex; emms; fildl %0" : : "m"(area->i387.mxcsr));
+	asm volatile("xrstor (%0)"
+		     :
+		     : "r"(area), "a"((u32)lg_fpu_mask), "d"((u32)(lg_fpu_mask >> 32))
+		     : "memory");
+}
+
+static void fpu_out(struct xregs_state *area)
+{
+	asm volatile("xsave (%0)"
+		     :
+		     : "r"(area), "a"((u32)lg_fpu_mask), "d"((u32)(lg_fpu_mask >> 32))
+		     : "memory");
+}
+
+/*
+ * Which components there are is the Guest's choice while it is loaded: CPUID,
+ * XGETBV and XSAVE show it, and none of them traps. The others keep the state
+ * that fpu_in() gave them; so both ways are gone under the host's XCR0.
+ */
+static void set_xcr0(u64 from, u64 to)
+{
+	if (from != to)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, to);
+}
+
 /* What one Guest taught the branch predictors is not for the next one. */
 static void part_from_last_guest(struct lg_world *world)
 {
@@ -370,7 +202,7 @@ static noinline void lg_world_load(struct lg_cpu *cpu)
 {
 	kernel_fpu_begin();
 	fpu_in(cpu->world->fpu);
-	set_xcr0(host_xcr0, cpu->world->xcr0);
+	set_xcr0(lg_host_xcr0, cpu->world->xcr0);
 #ifdef X86_FEATURE_USER_SHSTK
 	/*
 	 * The Guest has no shadow stack. The Launcher's setting is part of its
@@ -380,7 +212,7 @@ static noinline void lg_world_load(struct lg_cpu *cpu)
 	if (cpu_feature_enabled(X86_FEATURE_USER_SHSTK))
 		wrmsrq(MSR_IA32_U_CET, 0);
 #endif
-	bar_entry_points();
+	lg_bar_entry_points();
 	if (cpu->world->facts_of != smp_processor_id())
 		read_host_facts(cpu);
 	part_from_last_guest(cpu->world);
@@ -407,7 +239,7 @@ void lg_world_put(struct lg_cpu *cpu)
 
 	WRITE_ONCE(cpu->host_cpu, -1);
 	user_segments_back(cpu->world);
-	set_xcr0(cpu->world->xcr0, host_xcr0);
+	set_xcr0(cpu->world->xcr0, lg_host_xcr0);
 	fpu_out(cpu->world->fpu);
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 	/* The next program on this CPU shall not follow what the Guest taught the predictors. */
@@ -424,9 +256,9 @@ void lg_world_put(struct lg_cpu *cpu)
  */
 static void debug_store_off(struct lg_world *world)
 {
-	if (!static_branch_unlikely(&has_debug_store))
+	if (!static_branch_unlikely(&lg_has_debug_store))
 		return;
-	if (has_pebs) {
+	if (lg_has_pebs) {
 		rdmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
 		if (world->pebs)
 			wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
@@ -438,9 +270,9 @@ static void debug_store_off(struct lg_world *world)
 
 static void debug_store_on(const struct lg_world *world)
 {
-	if (!static_branch_unlikely(&has_debug_store))
+	if (!static_branch_unlikely(&lg_has_debug_store))
 		return;
-	if (has_pebs && world->pebs)
+	if (lg_has_pebs && world->pebs)
 		wrmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
 	if (world->debugctl & DEBUGCTL_STORES)
 		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
@@ -655,336 +487,3 @@ int lg_world_enter(struct lg_cpu *cpu)
 	return vector;
 }
 NOKPROBE_SYMBOL(lg_world_enter);
-
-/* ---- Making and breaking ---- */
-
-unsigned int lg_host_levels(void)
-{
-	return native_read_cr4() & X86_CR4_LA57 ? 5 : 4;
-}
-
-static u64 *new_table(struct lg_world *world)
-{
-	u64 *table;
-
-	if (WARN_ON_ONCE(world->tables == WORLD_TABLES))
-		return NULL;
-	table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (table)
-		world->table[world->tables++] = table;
-	return table;
-}
-
-/*
- * The table of `level` (1: page table) on the way to va below `top`; made where
- * it is missing, with `rights` in the entries that lead to it. NULL: no memory.
- */
-static u64 *table_for(struct lg_world *world, u64 *top, unsigned long va,
-		      unsigned int level, u64 rights)
-{
-	unsigned int at;
-	u64 *table = top;
-
-	for (at = lg_host_levels(); at > level; at--) {
-		u64 *entry = &table[(va >> (PAGE_SHIFT + 9 * (at - 1))) & 511];
-
-		if (!*entry) {
-			u64 *next = new_table(world);
-
-			if (!next)
-				return NULL;
-			*entry = __sme_pa(next) | rights;
-		}
-		table = __va(__sme_clr(*entry) & PHYSICAL_PAGE_MASK);
-	}
-	return table;
-}
-
-static int map_switcher_page(struct lg_world *world, unsigned long va, u64 pa,
-			     u64 rights)
-{
-	const u64 table_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
-	u64 *table = table_for(world, world->top[LG_VIEW_KERNEL], va, 1,
-			       table_rights);
-
-	if (!table)
-		return -ENOMEM;
-	/* S4: never the user bit. */
-	table[(va >> PAGE_SHIFT) & 511] = __sme_set(pa) | rights |
-					  _PAGE_PRESENT | _PAGE_ACCESSED;
-	return 0;
-}
-
-/*
- * The aliases of the exit stack (S9; switcher.h): all entries of a table lead to the same next one,
- * and each sixteenth of the last to the page.
- */
-static int map_aliases(struct lg_cpu *cpu)
-{
-	const u64 table_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED;
-	const u64 page = __sme_pa(&cpu->state->self) | table_rights | _PAGE_DIRTY | _PAGE_NX;
-	unsigned long va = LG_ALIAS_START(lg_host_levels());
-	struct lg_world *world = cpu->world;
-	u64 *tops, *middle, *last;
-	unsigned int i;
-
-	tops = table_for(world, world->top[LG_VIEW_KERNEL], va, 3, table_rights);
-	middle = new_table(world);
-	last = new_table(world);
-	if (!tops || !middle || !last)
-		return -ENOMEM;
-	for (i = 0; i < LG_ALIAS_SIZE >> PUD_SHIFT; i++)
-		tops[i] = __sme_pa(middle) | table_rights;
-	for (i = 0; i < 512; i++)
-		middle[i] = __sme_pa(last) | table_rights;
-	for (i = 0; i < 512; i += LG_ALIAS_STEP / PAGE_SIZE)
-		last[i] = page;
-	cpu->state->alias = va + offset_in_page(&cpu->state->frame.ip);
-	return 0;
-}
-
-/*
- * The two address spaces: 0-4 GiB is the Guest's, one for each view; above it
- * the same few pages of ours in both (S4).
- */
-static int build_tables(struct lg_cpu *cpu)
-{
-	const u64 low_rights = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER |
-			       _PAGE_ACCESSED;
-	struct lg_world *world = cpu->world;
-	unsigned long va, state = (unsigned long)cpu->state;
-	enum lg_view view;
-	unsigned int i;
-	int err;
-
-	for (view = 0; view < LG_VIEWS; view++) {
-		world->top[view] = new_table(world);
-		if (!world->top[view])
-			return -ENOMEM;
-	}
-	for (va = (unsigned long)lg_switcher_text;
-	     va < (unsigned long)lg_switcher_text_end; va += PAGE_SIZE) {
-		err = map_switcher_page(
-			world, va,
-			PFN_PHYS(page_to_pfn(vmalloc_to_page((void *)va))), 0);
-		if (err)
-			return err;
-	}
-	for (va = state; va < state + LG_STATE_SHARED; va += PAGE_SIZE) {
-		err = map_switcher_page(world, va, __pa(va),
-					_PAGE_RW | _PAGE_DIRTY | _PAGE_NX);
-		if (err)
-			return err;
-	}
-	err = map_aliases(cpu);
-	if (err)
-		return err;
-	for (i = 0; i < 512; i++)
-		world->top[LG_VIEW_USER][i] = world->top[LG_VIEW_KERNEL][i];
-	for (view = 0; view < LG_VIEWS; view++) {
-		world->low[view] =
-			table_for(world, world->top[view], 0, 3, low_rights);
-		if (!world->low[view])
-			return -ENOMEM;
-		world->view[view].gdt = (u64)cpu->state->gdt[view];
-		world->view[view].cr3 = __sme_pa(world->top[view]);
-		/* Bit 63 clear: a load flushes all that this PCID has (S7). */
-		if (boot_cpu_has(X86_FEATURE_PCID))
-			world->view[view].cr3 |= GUEST_PCID;
-	}
-	return 0;
-}
-
-u64 *lg_world_low(struct lg_cpu *cpu, enum lg_view view)
-{
-	return cpu->world->low[view];
-}
-
-u64 lg_world_cr3(struct lg_cpu *cpu, enum lg_view view)
-{
-	return cpu->world->view[view].cr3;
-}
-
-static void set_gate(gate_desc *gate, unsigned int vector, u16 selector,
-		     unsigned int ist, unsigned int dpl)
-{
-	unsigned long stub =
-		(unsigned long)lg_switcher_text + vector * LG_STUB_SIZE;
-
-	*gate = (gate_desc){
-		.offset_low = stub,
-		.offset_middle = stub >> 16,
-		.offset_high = stub >> 32,
-		.segment = selector,
-		.bits = { .ist = ist,
-			  .type = GATE_INTERRUPT,
-			  .dpl = dpl,
-			  .p = 1 },
-	};
-}
-
-static void build_state(struct lg_state *state)
-{
-	unsigned int vector;
-	struct ldttss_desc tss;
-	int view;
-
-	BUILD_BUG_ON(sizeof(struct lg_state) > LG_STATE_SIZE);
-	BUILD_BUG_ON(offsetof(struct lg_state, t_gdt_table) != LG_STATE_SHARED);
-	BUILD_BUG_ON(offsetofend(struct lg_state, frame) % PAGE_SIZE);
-	BUILD_BUG_ON(offsetof(struct lg_state, self) != PAGE_SIZE);
-
-	/*
-	 * INT 3 and INTO may be executed by anyone, hypercall and system call
-	 * as well; the rest is #GP and looked at (S1).
-	 */
-	for (vector = 0; vector < LG_VECTORS; vector++) {
-		bool open = vector == X86_TRAP_BP || vector == X86_TRAP_OF ||
-			    vector == LGUEST_TRAP_ENTRY ||
-			    vector == IA32_SYSCALL_VECTOR;
-
-		set_gate(&state->idt[vector], vector, LG_CS,
-			 vector == X86_TRAP_DF ? 1 : 0, open ? 3 : 0);
-	}
-	state->self = (u64)state;
-	state->own_idt =
-		(struct lg_desc_ptr){ sizeof(state->idt) - 1, (u64)state->idt };
-	state->t_idt = (struct lg_desc_ptr){ sizeof(t_idt) - 1, (u64)t_idt };
-	state->own_gdt.limit = sizeof(state->gdt[0]) - 1;
-	state->t_gdt = (struct lg_desc_ptr){ sizeof(state->t_gdt_table) - 1,
-					     (u64)state->t_gdt_table };
-
-	state->tss.sp0 = (u64)(&state->frame + 1);
-	state->tss.ist[0] = (u64)(state->df_stack + sizeof(state->df_stack));
-	state->tss.io_bitmap =
-		sizeof(state->tss); /* beyond the limit: no port is open */
-	set_tssldt_descriptor(&tss, (unsigned long)&state->tss, DESC_TSS,
-			      sizeof(state->tss) - 1);
-
-	state->t_gdt_table[GDT_ENTRY_KERNEL_CS] = DESC_KERNEL_CODE;
-	state->t_gdt_table[GDT_ENTRY_KERNEL_DS] = DESC_KERNEL_DATA;
-	state->t_gdt_table[LG_CS / 8] = DESC_KERNEL_CODE;
-	state->t_gdt_table[LG_DS / 8] = DESC_KERNEL_DATA;
-	memcpy(&state->t_gdt_table[LG_TSS / 8], &tss, sizeof(tss));
-	for (view = 0; view < LG_VIEWS; view++) {
-		state->gdt[view][LG_CS / 8] = DESC_KERNEL_CODE;
-		state->gdt[view][LG_DS / 8] = DESC_KERNEL_DATA;
-	}
-	state->verw = LG_DS;
-}
-
-/*
- * An FPU as after reset: all in its initial state but MXCSR, which XRSTOR takes
- * from memory in any case.
- */
-static struct xregs_state *new_fpu(void)
-{
-	/*
-	 * XSAVE wants 64-byte alignment; a power of two is aligned to itself.
-	 */
-	struct xregs_state *fpu =
-		kzalloc(roundup_pow_of_two(fpu_size), GFP_KERNEL_ACCOUNT);
-
-	if (fpu)
-		fpu->i387.mxcsr = MXCSR_DEFAULT;
-	return fpu;
-}
-
-/**
- * lg_world_init() - the switcher's memory of a vCPU
- * @cpu: not yet running; its lg is set
- *
- * Return: 0 or -ENOMEM; after an error lg_world_destroy() cleans up as after
- * success.
- */
-int lg_world_init(struct lg_cpu *cpu)
-{
-	struct lg_world *world;
-
-	cpu->host_cpu = -1;
-	world = kzalloc(sizeof(*world), GFP_KERNEL_ACCOUNT);
-	if (!world)
-		return -ENOMEM;
-	cpu->world = world;
-	world->facts_of = -1;
-	world->guest_id = atomic64_inc_return(&guest_ids);
-	world->fpu = new_fpu();
-	world->xcr0 = XFEATURE_MASK_FP;
-	cpu->state = (struct lg_state *)__get_free_pages(
-		GFP_KERNEL_ACCOUNT | __GFP_ZERO, LG_STATE_ORDER);
-	if (!world->fpu || !cpu->state)
-		return -ENOMEM;
-	build_state(cpu->state);
-	return build_tables(cpu);
-}
-
-/*
- * Also after a failed lg_world_init(), also without any. The vCPU does not run
- * any more.
- */
-void lg_world_destroy(struct lg_cpu *cpu)
-{
-	struct lg_world *world = cpu->world;
-	unsigned int i;
-
-	free_pages((unsigned long)cpu->state, LG_STATE_ORDER);
-	cpu->state = NULL;
-	if (!world)
-		return;
-	for (i = 0; i < world->tables; i++)
-		free_page((unsigned long)world->table[i]);
-	kfree(world->fpu);
-	kfree(world);
-	cpu->world = NULL;
-}
-
-/* Of the Host's memory, for what lg_world_init() makes. */
-u64 lg_world_bytes(struct lg_cpu *cpu)
-{
-	return LG_STATE_SIZE + sizeof(*cpu->world) +
-	       roundup_pow_of_two(fpu_size) +
-	       (u64)cpu->world->tables * PAGE_SIZE;
-}
-
-/* At module load: what is the same for all vCPUs. 0 or an errno. */
-int lg_world_module_init(void)
-{
-	u32 eax, ebx, ecx, edx;
-	unsigned int vector;
-	u64 value;
-	int ret;
-
-	for (vector = 0; vector < LG_VECTORS; vector++)
-		set_gate(&t_idt[vector], vector, __KERNEL_CS, 0, 0);
-
-	/* PKRU is switched apart; tiles cannot be used outside 64-bit mode. */
-	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	fpu_mask = host_xcr0 & ~(XFEATURE_MASK_PKRU | XFEATURE_MASK_XTILE);
-	cpuid_count(CPUID_XSTATE, 0, &eax, &ebx, &ecx, &edx);
-	fpu_size = ebx;
-
-	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL &&
-	    boot_cpu_has(X86_FEATURE_DS) &&
-	    !rdmsrq_safe(MSR_IA32_DEBUGCTLMSR, &value)) {
-		has_pebs = !rdmsrq_safe(MSR_IA32_PEBS_ENABLE, &value);
-		static_branch_enable(&has_debug_store);
-	}
-
-	lg_kvm_module_init();
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online",
-					NULL, cpu_goes_down);
-	if (ret < 0)
-		return ret;
-	cpuhp_state = ret;
-	return 0;
-}
-
-/*
- * At unload: no vCPU is left, but a CPU may not have been in user mode since
- * one ran there.
- */
-void lg_world_module_exit(void)
-{
-	cpuhp_remove_state_nocalls(cpuhp_state);
-	on_each_cpu(unbar_this_cpu, NULL, 1);
-}
