@@ -52,6 +52,12 @@ TEST(a_kernel_that_knows_nothing_of_us)
 	vm_passes("unaware", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
 }
 
+TEST(a_kernel_of_the_old_interface)
+{
+	vm_passes("historic", NULL);
+	vm_passes("historic", &(struct vm_options){ .page_offset = PAGE_OFFSET_OTHER });
+}
+
 TEST(kernel_stacks_of_two_pages)
 {
 	uint32_t low;
