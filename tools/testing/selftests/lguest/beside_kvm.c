@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "cpus.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
@@ -30,16 +31,6 @@ struct kvm_vm {
 };
 
 static int kvm = -1;
-
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		FAIL("CPU %d: %s", cpu, strerror(errno));
-}
 
 static bool kvm_is_there(void)
 {

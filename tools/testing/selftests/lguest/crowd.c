@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "harness.h"
+#include "cpus.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
@@ -30,16 +31,6 @@ static int module_users(void)
 		fclose(file);
 	}
 	return users;
-}
-
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		FAIL("CPU %d: %s", cpu, strerror(errno));
 }
 
 static void set_work(struct vm *vm, uint32_t mode, uint32_t salt)

@@ -15,6 +15,7 @@
 #include <termios.h>
 
 #include "harness.h"
+#include "cpus.h"
 #include "launcher.h"
 #include "guests/work.h"
 
@@ -33,11 +34,7 @@ FIXTURE_SETUP(spinning)
 	self->launcher = fork();
 	ASSERT_LE(0, self->launcher);
 	if (!self->launcher) {
-		cpu_set_t first;
-
-		CPU_ZERO(&first);
-		CPU_SET(0, &first);
-		sched_setaffinity(0, sizeof(first), &first);
+		run_on(0);
 		if (lguest_initialize(vm.fd, vm.memory.base, vm.memory.size / LGUEST_PAGE_SIZE,
 				      vm.pgdir, vm.entry))
 			_exit(1);

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "kselftest_harness.h"
+#include "cpus.h"
 #include "launcher.h"
 #include "guests/neighbours.h"
 
@@ -106,13 +107,10 @@ FIXTURE_TEARDOWN(neighbours)
 TEST_F(neighbours, see_nothing_of_each_other)
 {
 	int fd[2][2], status, turns = test_rounds(200, 5000);
-	cpu_set_t cpu;
 	pid_t pid[2];
 	char byte = 0;
 
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	run_on(0);
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd[i]));
 		pid[i] = fork();

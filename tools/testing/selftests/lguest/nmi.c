@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "cpus.h"
 #include "helper.h"
 #include "launcher.h"
 #include "guests/work.h"
@@ -30,16 +31,6 @@
 #define ICR_BUSY	0x1000u
 #define GUEST_CPU	0
 #define NMI_CPU		1
-
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		FAIL("CPU %d: %s", cpu, strerror(errno));
-}
 
 /* How many the Guest's CPU has had. */
 static long nmis(void)

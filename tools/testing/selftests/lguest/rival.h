@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "cpus.h"
 #include "launcher.h"
 
 struct rival {
@@ -23,16 +24,6 @@ struct rival {
 	volatile unsigned long turns;
 	volatile int64_t latest;	/* ns; whoever looks at it may set it to 0 */
 };
-
-static inline void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		FAIL("CPU %d: %s", cpu, strerror(errno));
-}
 
 static inline int64_t ns_now(void)
 {

@@ -6,48 +6,13 @@
  */
 #include "guest.h"
 #include "cost.h"
+#include "../guests/measure.h"
 
 /* A page that no table maps: below PAGE_OFFSET and above all of memory. */
 #define NOWHERE		0x70000000u
 
 /* Where nothing is, either. */
 #define APART(i)	(0x20000000u + (i) * 16 * PAGE_SIZE)
-
-static u32 cost[COST_TIMES];
-
-static void sort(u32 *a, u32 n)
-{
-	u32 i, j, x;
-
-	for (i = 1; i < n; i++) {
-		x = a[i];
-		for (j = i; j > 0 && a[j - 1] > x; j--)
-			a[j] = a[j - 1];
-		a[j] = x;
-	}
-}
-
-static void report(u32 operation)
-{
-	sort(cost, COST_TIMES);
-	mailbox->out[operation * 3] = cost[COST_TIMES / 2];
-	mailbox->out[operation * 3 + 1] = cost[0];
-	mailbox->out[operation * 3 + 2] = cost[COST_TIMES - 1];
-}
-
-/* The two RDTSCs of a measurement cost as much with nothing between them. */
-static u32 empty(void)
-{
-	u32 least = ~0u, i, t;
-
-	for (i = 0; i < 16; i++) {
-		t = rdtsc();
-		t = (u32)rdtsc() - t;
-		if (t < least)
-			least = t;
-	}
-	return least;
-}
 
 static bool skip_load(struct trap_frame *frame)
 {

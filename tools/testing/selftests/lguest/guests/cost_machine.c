@@ -5,39 +5,10 @@
  */
 #include "user.h"
 #include "../guests/cost_machine.h"
+#include "../guests/measure.h"
 
 #define USER_AT		0x00400000u
 #define DEVICE_AT	0x70000000u
-
-static u32 cost[COST_TIMES];
-
-static void report(u32 operation)
-{
-	u32 i, j, x;
-
-	for (i = 1; i < COST_TIMES; i++) {
-		x = cost[i];
-		for (j = i; j > 0 && cost[j - 1] > x; j--)
-			cost[j] = cost[j - 1];
-		cost[j] = x;
-	}
-	mailbox->out[operation * 3] = cost[COST_TIMES / 2];
-	mailbox->out[operation * 3 + 1] = cost[0];
-	mailbox->out[operation * 3 + 2] = cost[COST_TIMES - 1];
-}
-
-static u32 empty(void)
-{
-	u32 least = ~0u, i, t;
-
-	for (i = 0; i < 16; i++) {
-		t = rdtsc();
-		t = (u32)rdtsc() - t;
-		if (t < least)
-			least = t;
-	}
-	return least;
-}
 
 static void set_gate(u32 vector, u32 type, const void *handler)
 {
