@@ -5,6 +5,9 @@
  *
  * lguest-host: timeout=600
  */
+#include <sys/klog.h>
+#include <time.h>
+
 #include "harness.h"
 #include "engine.h"
 #include "host_state.h"
@@ -231,6 +234,41 @@ TEST(init_with_data_anywhere)
 	first_call(&vm, LHCALL_LGUEST_INIT, MEMORY - size);
 	vm_dies(&vm, "");
 	vm_stop(&vm);
+}
+
+/* What the host's log has of Guests that ended. */
+static int lines_of_deaths(void)
+{
+	static char log[1 << 20];
+	const char *line = log;
+	int len = klogctl(3, log, sizeof(log) - 1), lines = 0;
+
+	if (len < 0)
+		FAIL("klogctl: %s", strerror(errno));
+	log[len] = 0;
+	for (; (line = strstr(line, "lguest: guest of ")); line++)
+		lines++;
+	return lines;
+}
+
+/* Each of them says why it ended, to its launcher; the host's log is not theirs to fill (G1). */
+TEST(deaths_do_not_fill_the_log)
+{
+	const int guests = 60, burst = 10, seconds = 5;	/* of printk_ratelimit's default */
+	int i, lines = lines_of_deaths();
+	struct timespec began, ended;
+	struct vm vm;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	for (i = 0; i < guests; i++) {
+		first_call(&vm, 3, 0);
+		vm_dies(&vm, "unknown hypercall 3");
+		vm_stop(&vm);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	lines = lines_of_deaths() - lines;
+	TH_LOG("%d lines of %d deaths", lines, guests);
+	EXPECT_GE(burst * ((ended.tv_sec - began.tv_sec) / seconds + 2), lines);
 }
 
 TEST_HARNESS_MAIN

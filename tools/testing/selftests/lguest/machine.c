@@ -20,6 +20,7 @@
 #include "guests/channel.h"
 #include "guests/clock.h"
 #include "guests/kernel_stacks.h"
+#include "guests/promises.h"
 #include "guests/stacks.h"
 #include "guests/trapped.h"
 #include "guests/vectors.h"
@@ -196,6 +197,80 @@ TEST(calls_keep_their_order)
 	ASSERT_EQ(LGUEST_EXIT_SHUTDOWN, came);
 	ASSERT_STREQ("passed", vm.exit.text) TH_LOG("%s", vm.exit.text);
 	EXPECT_EQ(CALLS_FIRST + CALLS_ROUNDS * (CALLS_ROUND + 1), next);
+	vm_stop(&vm);
+}
+
+static atomic_bool fill;
+
+/* All 64 entries wait, and as soon as one is done it waits again. */
+static void *fill_ring(void *argument)
+{
+	volatile struct lguest_data *data = argument;
+	int i;
+
+	while (fill)
+		for (i = 0; i < LGUEST_HCALL_RING; i++)
+			data->hcall_status[i] = LGUEST_HCALL_WAITING;
+	return NULL;
+}
+
+static unsigned long long stat_of(const char *folder, const char *name)
+{
+	static char text[4096];
+
+	look_file(folder, "stats", text, sizeof(text));
+	return look_number(text, name, 10);
+}
+
+/* However fast the ring is filled, a call waits for one round of it. */
+TEST(a_ring_that_never_empties)
+{
+	unsigned long long before, done;
+	struct lguest_data *data;
+	char folder[LOOK_FOLDER];
+	pthread_t thread;
+	struct vm vm;
+
+	vm_start(&vm, "promises", NULL);
+	vm.mailbox->in[PROMISES_MODE] = PROMISES_RING;
+	vm_sync(&vm, 1);
+	look_folder(folder, sizeof(folder));
+	data = lguest_memory_at(&vm.memory, vm.mailbox->out[PROMISES_DATA], sizeof(*data));
+	memset(data->hcalls, 0, sizeof(data->hcalls));
+	before = stat_of(folder, "hypercalls_ring");
+	fill = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fill_ring, data));
+	vm_sync(&vm, 2);
+	fill = false;
+	pthread_join(thread, NULL);
+	done = stat_of(folder, "hypercalls_ring") - before;
+	TH_LOG("%llu calls by the ring with %u by INT", done, PROMISES_CALLS + 1);
+	EXPECT_LT(0, done);
+	EXPECT_GE((PROMISES_CALLS + 1) * LGUEST_HCALL_RING, done);
+	vm_pass(&vm);
+	vm_stop(&vm);
+}
+
+/* Page directories share the shadow of what they have in common, and keep theirs. */
+TEST(directories_back_and_forth_cost_no_refill)
+{
+	unsigned long long fills, made, faults;
+	char folder[LOOK_FOLDER];
+	struct vm vm;
+
+	vm_start(&vm, "promises", NULL);
+	vm.mailbox->in[PROMISES_MODE] = PROMISES_DIRECTORIES;
+	vm_sync(&vm, 1);
+	look_folder(folder, sizeof(folder));
+	fills = stat_of(folder, "shadow_fills") + stat_of(folder, "shadow_prefills");
+	made = stat_of(folder, "shadow_pages_made");
+	faults = stat_of(folder, "page_faults");
+	vm_sync(&vm, 2);
+	/* Two hundred visits of 64 pages; what little there is, the host may have taken. */
+	EXPECT_GE(fills + 64, stat_of(folder, "shadow_fills") + stat_of(folder, "shadow_prefills"));
+	EXPECT_EQ(made, stat_of(folder, "shadow_pages_made"));
+	EXPECT_GE(faults + 64, stat_of(folder, "page_faults"));
+	vm_pass(&vm);
 	vm_stop(&vm);
 }
 
