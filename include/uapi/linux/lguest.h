@@ -55,7 +55,7 @@
 #define LHREQ_SETREG		6
 /*
  * vector 0 .. 31: deliver this trap to the Guest before it goes on. Only by the vCPU's task
- * (EPERM).
+ * (EPERM). ENOMEM: one before it still waits for the Host's memory, which the next read() asks for.
  */
 #define LHREQ_TRAP		7
 /*
