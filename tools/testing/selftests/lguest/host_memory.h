@@ -50,7 +50,7 @@ static inline long vmstat(const char *name)
 	return read_number("/proc/vmstat", name);
 }
 
-/* A zram disk as swap, until swapoff(SWAP_DISK); false if this host has none. */
+/* A zram disk as swap, until end_swap(); false if this host has none. */
 static inline bool make_swap(void)
 {
 	const unsigned int page = 4096, size = 256 << 20;
@@ -70,6 +70,12 @@ static inline bool make_swap(void)
 		return false;
 	close(fd);
 	return !swapon(SWAP_DISK, 0) || errno == EBUSY;
+}
+
+/* The disk is nobody's then, for tests that share this host. */
+static inline bool end_swap(void)
+{
+	return !swapoff(SWAP_DISK) && write_file("/sys/block/zram0/reset", "1");
 }
 
 #endif /* LGUEST_TEST_HOST_MEMORY_H */

@@ -115,7 +115,7 @@ TEST_F(moving, swapped_out_under_a_running_guest)
 	/* It really was out, and came back. */
 	EXPECT_LT(out, vmstat("pswpout"));
 	EXPECT_LT(in, vmstat("pswpin"));
-	EXPECT_EQ(0, swapoff(SWAP_DISK));
+	EXPECT_TRUE(end_swap());
 }
 
 /* ---- Migration ---- */

@@ -57,6 +57,15 @@ static inline void *rival_thread(void *argument)
 /* Returns when it has had its first turns. */
 static inline void start_rival(struct rival *rival, int cpu, long sleep_ns)
 {
+	struct timespec resolution;
+	int tries = 1000;
+
+	/* In the first second or two of a host timers wait for the next tick: then all are late. */
+	while (!clock_getres(CLOCK_MONOTONIC, &resolution) && resolution.tv_nsec > 1) {
+		if (!tries--)
+			FAIL("this host's timers are of %ld ns", resolution.tv_nsec);
+		usleep(10000);
+	}
 	*rival = (struct rival){ .cpu = cpu, .sleep_ns = sleep_ns };
 	if (pthread_create(&rival->thread, NULL, rival_thread, rival))
 		FAIL("no thread");

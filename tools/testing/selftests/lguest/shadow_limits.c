@@ -291,7 +291,7 @@ TEST_F(limits, one_frame_everywhere_swapped_out)
 	start_helper(&self->helper, &self->vm, swap_the_frame);
 	vm_pass(&self->vm);
 	pthread_join(self->helper.thread, NULL);
-	EXPECT_EQ(0, swapoff(SWAP_DISK));
+	EXPECT_TRUE(end_swap());
 }
 
 /* ---- Who pays ---- */
