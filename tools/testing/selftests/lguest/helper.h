@@ -41,8 +41,11 @@ static inline void start_helper(struct helper *helper, struct vm *vm,
 static inline void wait_for_turns(struct vm *vm, uint32_t more)
 {
 	volatile uint32_t *turns = &vm->mailbox->out[WORK_TURNS];
-	uint32_t start = *turns;
+	uint32_t start;
 
+	/* What was written before is there for the Guest before its turns are counted: short ones are over sooner. */
+	__sync_synchronize();
+	start = *turns;
 	for (useconds_t us = 50; *turns - start < more + 1; us = us < 3000 ? 2 * us : us)
 		usleep(us);
 }
