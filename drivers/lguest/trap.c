@@ -517,6 +517,13 @@ static u32 soft_insn_ip(struct lg_cpu *cpu, u8 vector)
 	return ip - 1;
 }
 
+/* If there was no memory for that, the event is put off as it is. */
+static void find_insn(struct lg_cpu *cpu, struct lg_event *ev)
+{
+	ev->insn_ip = soft_insn_ip(cpu, ev->vector);
+	ev->unsure = cpu->no_memory;
+}
+
 static noinline enum lg_next deliver_slow(struct lg_cpu *cpu, u8 vector, bool has_error, u32 error,
 					  bool soft)
 {
@@ -529,7 +536,7 @@ static noinline enum lg_next deliver_slow(struct lg_cpu *cpu, u8 vector, bool ha
 	};
 
 	if (soft)
-		ev.insn_ip = soft_insn_ip(cpu, vector);
+		find_insn(cpu, &ev);
 	return deliver(cpu, ev);
 }
 
@@ -626,6 +633,8 @@ enum lg_next lg_deliver_found(struct lg_cpu *cpu)
 enum lg_next lg_deliver_again(struct lg_cpu *cpu)
 {
 	cpu->event_waits = false;
+	if (cpu->event.unsure)
+		find_insn(cpu, &cpu->event);
 	return deliver_event(cpu, cpu->event);
 }
 

@@ -32,6 +32,7 @@ struct lg_event {
 	bool has_error;
 	bool soft;			/* by an instruction of the Guest: INT n, INT3, INTO */
 	bool interrupt;			/* by a line */
+	bool unsure;			/* of insn_ip, which there was no memory to find out */
 	u32 error;
 	u32 insn_ip;			/* soft: where the instruction is; frame.ip is behind it */
 	u64 gva;			/* of a page fault */

@@ -22,7 +22,7 @@ static u32 pick(const u32 *values, unsigned int count)
 /* Gates, segments and stack of the kernel's, as hypercalls set them; also wrong ones. */
 static void random_tables(struct lg_cpu *c, u64 seed)
 {
-	static const u8 vectors[] = { 0x80, 0x21, 0x22, 0x3f, LG_TRAP_PF, LG_TRAP_GP };
+	static const u8 vectors[] = { 0x80, 0x21, 0x22, 0x3f, LG_TRAP_PF, LG_TRAP_GP, LG_TRAP_BP };
 	u64 kept = m.random;
 	unsigned int i;
 
@@ -75,7 +75,7 @@ static void random_state(struct model *model, u64 seed)
 	m.random = kept;
 }
 
-enum event { IRET, SYSTEM_CALL, EXCEPTION, PAGE_FAULT, LINE };
+enum event { IRET, SYSTEM_CALL, BREAKPOINT, EXCEPTION, PAGE_FAULT, LINE };
 
 /* Which one, and what the Guest has for it. */
 static enum event random_event(struct model *model, u64 seed)
@@ -85,11 +85,17 @@ static enum event random_event(struct model *model, u64 seed)
 	enum event event;
 
 	m.random = seed;
-	event = c->user ? PICK(SYSTEM_CALL, SYSTEM_CALL, EXCEPTION, PAGE_FAULT, LINE) :
-			  PICK(IRET, IRET, IRET, IRET, EXCEPTION, PAGE_FAULT, LINE);
+	event = c->user ? PICK(SYSTEM_CALL, SYSTEM_CALL, BREAKPOINT, EXCEPTION, PAGE_FAULT, LINE) :
+			  PICK(IRET, IRET, IRET, IRET, BREAKPOINT, EXCEPTION, PAGE_FAULT, LINE);
 	if (event == IRET) {
 		model->memory[CODE_AT] = 0xcf;
 		model->state.frame.ip = CODE_AT;
+	}
+	/* INT 3 or INT3, just executed. */
+	if (event == BREAKPOINT) {
+		model->memory[CODE_AT] = 0xcd;
+		model->memory[CODE_AT + 1] = PICK(3, 0xcc);
+		model->state.frame.ip = CODE_AT + 2;
 	}
 	if (event == LINE) {
 		c->irqs_pending = PICK(2, 2, 6, 0x80000004);
@@ -114,6 +120,8 @@ static enum lg_next happen(struct model *model, enum event event)
 		return model->state.frame.sp == STACK ? lg_emulate(c, LG_TRAP_GP, 0) : LG_RUN;
 	case SYSTEM_CALL:
 		return lg_deliver(c, 0x80, false, 0, true);
+	case BREAKPOINT:
+		return lg_deliver(c, LG_TRAP_BP, false, 0, true);
 	case EXCEPTION:
 		return lg_deliver(c, LG_TRAP_GP, true, 0x1234, false);
 	case PAGE_FAULT:
