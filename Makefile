@@ -26,7 +26,7 @@ modules: ## build lguest.ko for HOST_KERNEL, in build/RELEASE/drivers/lguest
 check: ## build module and selftests, run them in the emulated host: the test command
 	@TESTS="$$LGUEST_TESTS" scripts/check
 
-check-long: ## the same with every test's full count of rounds: about an hour
+check-long: ## the same with every test's full count of rounds: long
 	@TESTS="$$LGUEST_TESTS" LGUEST_TEST_LONG=$${LGUEST_TEST_LONG:-1} scripts/check
 
 check-matrix: ## the core tests on each kernel, with 4 and 5 levels, pti=off and on, 1 and 2 CPUs: hours
@@ -124,7 +124,7 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   KERNELS='6.1 6.12 sid' LEVELS='4 5' PTI='off on' CPUS='1 2'
 #H                                  check-matrix: these hosts only
 #H   TRACE=1                        check: with all tracepoints on
-#H   LGUEST_TEST_LONG=N             check-long: N times the rounds, in N times the hour
+#H   LGUEST_TEST_LONG=N             check-long: N times the rounds
 #H Variables of run:
 #H   LGUEST_ARGS='-m 64 --rng'      more for `lguest run`
 #H   HOST=here                      this machine's own kernel is the host, after asking

@@ -272,6 +272,7 @@ int lg_run(struct lg_cpu *cpu)
 			break;
 		}
 	}
+	/* What else ends the loop: cpu->no_memory. An exit that is there already is told first. */
 	if (!err && !cpu->exit.reason)
 		err = -ENOMEM;
 	cpu->no_memory = false;
