@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/rseq.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -225,6 +226,19 @@ static void check_shadow(void)
 }
 
 /*
+ * Whenever this thread has been moved or preempted, the kernel writes to its struct rseq, and kills
+ * it if it cannot: fork() shares that page, so it is copied before an allocation fails. What is
+ * behind it belongs to the same thread.
+ */
+static void own_rseq(void)
+{
+	volatile uint32_t *flags = __builtin_thread_pointer() + __rseq_offset +
+				   offsetof(struct rseq, flags);
+
+	*flags = *flags;
+}
+
+/*
  * A trap's frame goes to the Guest's stack, a page that a child has, too: so it is copied for that.
  * Where it cannot be, the trap comes when the Guest runs.
  */
@@ -241,9 +255,14 @@ static bool trap_without(unsigned int n, unsigned int *put_off)
 	child = fork();
 	if (child < 0)
 		FAIL("fork: %s", strerror(errno));
-	while (!child)
-		pause();
+	if (!child) {
+		/* However this test ends: it has the Guest open, and the module is in use by it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
 	lguest_get_reg(vm.fd, LGUEST_REG_IP, &before);
+	own_rseq();
 	fail_nth(n);
 	err = lguest_trap(vm.fd, TRAP_VECTOR);
 	failed = has_failed();
