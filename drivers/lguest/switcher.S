@@ -150,6 +150,12 @@ SYM_INNER_LABEL(way_out, SYM_L_LOCAL)
 	lgdt	LG_HOST_GDT(%rdi)
 	mov	$__KERNEL_DS, %eax
 	mov	%eax, %ss
+	/*
+	 * In 64-bit mode DS has no base. But QEMU (7.2) adds it where the
+	 * segment is named, and Linux on one CPU makes its LOCK prefixes DS: a
+	 * base of the Guest's would have it write elsewhere.
+	 */
+	mov	%eax, %ds
 	lldt	LG_HOST_LDT(%rdi)
 	/*
 	 * The Launcher's GS; DS, ES, FS and the FS base, which the kernel does

@@ -61,4 +61,16 @@ TEST_F(selectors, every_value)
 	vm_stop(&vm);
 }
 
+/* The Host works with its own data segments, whatever the Guest left in DS and ES (S5). */
+TEST(data_far_away)
+{
+	struct vm vm;
+
+	/* The Host has to find memory for each page. */
+	vm_small_pages();
+	vm_start(&vm, "far_data", NULL);
+	vm_pass(&vm);
+	vm_stop(&vm);
+}
+
 TEST_HARNESS_MAIN
