@@ -7,6 +7,7 @@
  * lguest-host: smp=2 timeout=600
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -200,7 +201,7 @@ TEST(calls_keep_their_order)
 	vm_stop(&vm);
 }
 
-static atomic_bool fill;
+static atomic_bool fill, filled;
 
 /* All 64 entries wait, and as soon as one is done it waits again. */
 static void *fill_ring(void *argument)
@@ -208,9 +209,11 @@ static void *fill_ring(void *argument)
 	volatile struct lguest_data *data = argument;
 	int i;
 
-	while (fill)
+	while (fill) {
 		for (i = 0; i < LGUEST_HCALL_RING; i++)
 			data->hcall_status[i] = LGUEST_HCALL_WAITING;
+		filled = true;
+	}
 	return NULL;
 }
 
@@ -240,6 +243,9 @@ TEST(a_ring_that_never_empties)
 	before = stat_of(folder, "hypercalls_ring");
 	fill = true;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, fill_ring, data));
+	/* The Guest's calls are soon made: not before the thread has come to run. */
+	while (!filled)
+		sched_yield();
 	vm_sync(&vm, 2);
 	fill = false;
 	pthread_join(thread, NULL);
