@@ -10,8 +10,8 @@ here=$(dirname "$0")
 targets=("$@")
 [ $# -gt 0 ] || targets=(emulate segments walk image devices)
 seconds=${LGUEST_FUZZ_SECONDS:-${LGUEST_TEST_LONG:+300}}
-# Without being told: half a minute for all of them together.
-seconds=${seconds:-$(((30 + ${#targets[@]} - 1) / ${#targets[@]}))}
+# Without being told: a minute for all of them together.
+seconds=${seconds:-$(((60 + ${#targets[@]} - 1) / ${#targets[@]}))}
 
 echo "TAP version 13"
 echo "1..${#targets[@]}"
