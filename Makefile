@@ -61,7 +61,7 @@ check-debian: ## and test it: login, network, compiler, stress-ng (LGUEST_TEST_L
 	@scripts/debian-check
 
 check-kselftests: ## the kernel's own selftests in a Guest, and on a PC; prints where they differ
-	@scripts/kselftests
+	@scripts/kselftests all
 
 fuzz: ## run each fuzz target of the plain rooms for SECONDS=60
 	@scripts/selftests
@@ -109,6 +109,7 @@ clean: ## remove what was built here (the cache is elsewhere: ~/.cache/lguest)
 #H   EMULATOR=bochs                 not QEMU: slow and strict (check: host.d/tests.bochs)
 #H   HOST_KERNEL=6.1|6.12|sid|FILE  the host's kernel; a FILE (vmlinuz) wants KDIR=its headers
 #H   HOST_KERNEL=debug              one that looks for mistakes: built once, half an hour
+#H   HOST_KERNEL=kcsan              one that looks for data races: the same (check: host.d/tests.kcsan)
 #H   HOST_ARGS='pti=on ...'         more for its command line
 #H   HOST_CPU='max,-la57'           QEMU's -cpu (max,erms=off,-smap)
 #H   HOST_SMP=2 HOST_MEM=2048       CPUs (1), MiB (1024)
