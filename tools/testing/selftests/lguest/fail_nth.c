@@ -235,7 +235,7 @@ static void own_rseq(void)
 	volatile uint32_t *flags = __builtin_thread_pointer() + __rseq_offset +
 				   offsetof(struct rseq, flags);
 
-	*flags = *flags;
+	__atomic_fetch_or(flags, 0, __ATOMIC_RELAXED);
 }
 
 /*
