@@ -158,8 +158,8 @@ SYM_INNER_LABEL(way_out, SYM_L_LOCAL)
 	mov	%eax, %ds
 	lldt	LG_HOST_LDT(%rdi)
 	/*
-	 * The Launcher's GS; DS, ES, FS and the FS base, which the kernel does
-	 * not use, wait for lg_world_put(). It was loaded a moment ago and can
+	 * The Launcher's GS. Its DS, ES, FS and FS base, which the kernel does
+	 * not use, wait for lg_world_put(). GS was loaded a moment ago and can
 	 * be loaded again; should it be refused all the same, ring0 makes EAX 0
 	 * and tries again.
 	 */
