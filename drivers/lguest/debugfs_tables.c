@@ -534,16 +534,17 @@ static ssize_t translate_write(struct file *file, const char __user *in,
 		return err;
 	if (gva > U32_MAX)
 		return -EINVAL;
-	err = lg_look_begin(t->look.lg);
-	if (err)
-		return err;
+	/* In the order of a read, which has m->lock before lg_look_start(). */
 	mutex_lock(&m->lock);
-	t->gva = gva;
-	t->written = true;
-	WRITE_ONCE(t->look.cpu->look_at, gva);
+	err = lg_look_begin(t->look.lg);
+	if (!err) {
+		t->gva = gva;
+		t->written = true;
+		WRITE_ONCE(t->look.cpu->look_at, gva);
+		lg_look_end(t->look.lg);
+	}
 	mutex_unlock(&m->lock);
-	lg_look_end(t->look.lg);
-	return size;
+	return err ?: size;
 }
 
 static const struct file_operations translate_fops = {
