@@ -153,7 +153,7 @@ SYM_INNER_LABEL(way_out, SYM_L_LOCAL)
 	/*
 	 * In 64-bit mode DS has no base. But QEMU (7.2) adds it where the
 	 * segment is named, and Linux on one CPU makes its LOCK prefixes DS: a
-	 * base of the Guest's would have it write elsewhere.
+	 * base of the Guest's would have it write elsewhere (S5).
 	 */
 	mov	%eax, %ds
 	lldt	LG_HOST_LDT(%rdi)

@@ -227,8 +227,7 @@ static void check_shadow(void)
 
 /*
  * Whenever this thread has been moved or preempted, the kernel writes to its struct rseq, and kills
- * it if it cannot: fork() shares that page, so it is copied before an allocation fails. What is
- * behind it belongs to the same thread.
+ * it if it cannot: fork() shares that page, so it is copied before an allocation fails.
  */
 static void own_rseq(void)
 {
