@@ -92,7 +92,7 @@ has() { [ "$(part memory)" -gt "$2" ] && [ "$(part memory)" -le $(($1 * 1024)) ]
 guest "$who
 	echo == clock; cat /sys/devices/system/clocksource/clocksource0/current_clocksource
 	echo == lines; cat /proc/interrupts
-	echo == complaints; dmesg | grep -i -e i8042 -e 8254 -e 'calibrat.* failed' -e cmos -e spurious -e WARNING -e BUG:
+	echo == complaints; dmesg | sed 's,^[^]]*] ,,' | grep -i -e i8042 -e 8254 -e 'calibrat.* failed' -e cmos -e spurious -e WARNING -e BUG:
 	echo == disk; $exchange
 	echo == network; ${network:+$talk}
 	exit 7" -k $files/bzImage -d "$tmp/random,ro" -d "$tmp/disk" -n "${network:-none}"
