@@ -232,6 +232,7 @@ static noinline int enter_traced(struct lg_cpu *cpu)
 int lg_run(struct lg_cpu *cpu)
 {
 	int vector, err = 0;
+	bool user;
 
 	lg_watch_begin(cpu);
 	cpu->io_waits = lg_io_waits(cpu);
@@ -263,11 +264,15 @@ int lg_run(struct lg_cpu *cpu)
 			continue;
 		}
 
+		user = cpu->user;
 		vector = lg_traced() ? enter_traced(cpu) : lg_world_enter(cpu);
 		handle_exit(cpu, vector);
 		if (unlikely(cpu->no_memory)) {
-			/* Instructions are executed again by themselves; it is behind this one. */
-			if (vector == LGUEST_TRAP_ENTRY && !cpu->user && !cpu->exit.reason)
+			/*
+			 * Instructions are executed again by themselves; it is behind this one. From
+			 * user level it was no hypercall, wherever the vCPU is now.
+			 */
+			if (vector == LGUEST_TRAP_ENTRY && !user && !cpu->exit.reason)
 				cpu->hypercall_waits = true;
 			break;
 		}
