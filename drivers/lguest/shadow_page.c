@@ -40,10 +40,13 @@
 #define ASK_ENTRIES	64
 #define ASK_ALL		4096
 
+/* One instruction may need this many at once, or it would never be done. */
+#define PAGES_MIN	16
+
 static unsigned int shadow_pages_max = 1u << 16;
 module_param(shadow_pages_max, uint, 0644);
 MODULE_PARM_DESC(shadow_pages_max,
-		 "Most shadow pages (about 11 KiB each) that a new Guest may have (default 65536)");
+		 "Most shadow pages (about 11 KiB each) that a new Guest may have (at least 16, default 65536)");
 
 static struct kmem_cache *spage_cache;
 
@@ -203,6 +206,7 @@ struct lg_spage *lg_spage_get(struct lg_shadow *s, struct lg_cpu *cpu, union lg_
 	sp->parents = 0;
 	sp->fresh = s->gen;
 	sp->orphaned = s->gen;
+	sp->aliased = false;
 	sp->local = false;
 	hlist_add_head(&sp->hash, bucket(s, key));
 	list_add_tail(&sp->age, &s->pages);
@@ -625,8 +629,9 @@ void lg_shadow_for_each(void (*what)(struct lg_shadow *s, void *data), void *dat
 /* Enough for a Guest's working set of tables: its memory once, and a few hundred for the rest. */
 static unsigned int pages_for(const struct lguest *lg)
 {
-	return clamp_t(unsigned long, lg->pfn_limit / 64 + 256, 2 * LG_FILL_PAGES,
-		       shadow_pages_max);
+	unsigned long most = max_t(unsigned long, READ_ONCE(shadow_pages_max), PAGES_MIN);
+
+	return min_t(unsigned long, lg->pfn_limit / 64 + 256, most);
 }
 
 /* Nobody knows of it any more: no lock, no look at who points where. */

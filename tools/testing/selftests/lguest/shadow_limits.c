@@ -105,6 +105,28 @@ FIXTURE_TEARDOWN(limits)
 	set_file(LIMIT, self->limit);
 }
 
+/* Less than a Guest can be with is not what it gets. */
+TEST(the_least)
+{
+	static const char *const few[] = { "0", "1", "5" };
+	char kept[16];
+	FILE *file = fopen(LIMIT, "r");
+
+	ASSERT_NE(NULL, file);
+	ASSERT_EQ(1, fscanf(file, "%15s", kept));
+	fclose(file);
+	for (int i = 0; i < ARRAY_SIZE(few); i++) {
+		struct vm vm;
+
+		set_file(LIMIT, few[i]);
+		vm_start(&vm, "remap", NULL);
+		vm_pass(&vm);
+		EXPECT_LE(check_shadow().most, 16);
+		vm_stop(&vm);
+	}
+	set_file(LIMIT, kept);
+}
+
 static void look(struct vm *vm)
 {
 	for (int i = 0; i < rounds(); i++) {
