@@ -243,25 +243,40 @@ bool lg_top_stale(const struct lg_shadow *s, const struct lg_spage *sp)
 	return !sp->key.direct && sp->fresh < max(s->all_flushed, s->local_flushed);
 }
 
+/* Where a page begins that has gva. */
+static u32 place_of(const struct lg_spage *sp, u64 gva)
+{
+	return gva & ~((1ULL << lg_level_shift(sp->key.level + 1)) - 1);
+}
+
 /*
  * May a page that was found by its key not be linked under gva as it is, or not stay linked where a
  * whole directory was flushed? Flushes of single addresses, and of the user part, reach what is
- * linked where they act. One that was linked nowhere has missed all of them since; one that is
- * linked in another directory only has missed those of user addresses. (Kernel addresses are
- * flushed in all directories.)
+ * linked where they act: those of user addresses in one directory, those of kernel addresses in
+ * all. So a page has missed none only if it has been linked since it was fresh, at the address in
+ * question and at no other, and that is the kernel's; or if there was none.
  */
 static bool child_stale(const struct lg_shadow *s, const struct lg_cpu *cpu,
 			const struct lg_spage *sp, u64 gva)
 {
-	u64 start = gva & ~((1ULL << lg_level_shift(sp->key.level + 1)) - 1);
+	u32 place = place_of(sp, gva);
 
 	if (sp->key.direct)
 		return false;
-	if (!sp->parents && sp->orphaned != s->gen)
-		return true;
-	if (lg_in_kernel_part(cpu, start))
-		return sp->fresh < s->all_flushed || (sp->local && sp->fresh < s->local_flushed);
-	return sp->fresh < (sp->parents ? s->gen : s->user_flushed);
+	if ((!sp->parents && sp->orphaned != s->gen) || sp->aliased || sp->place != place ||
+	    !lg_in_kernel_part(cpu, place))
+		return sp->fresh < s->gen;
+	return sp->fresh < s->all_flushed || (sp->local && sp->fresh < s->local_flushed);
+}
+
+/* A page is about to be linked under gva, and as fresh as it has to be there. */
+static void note_place(struct lg_spage *sp, u64 gva)
+{
+	u32 place = place_of(sp, gva);
+
+	sp->aliased = sp->parents && (sp->aliased || sp->place != place);
+	if (!sp->parents)
+		sp->place = place;
 }
 
 static void is_fresh(struct lg_shadow *s, struct lg_spage *sp)
@@ -457,6 +472,7 @@ static struct lg_spage *child_page(struct lg_shadow *s, struct lg_cpu *cpu, stru
 	child = lg_spage_get(s, cpu, key);
 	if (child_stale(s, cpu, child, gva))
 		sync_table(s, cpu, child);
+	note_place(child, gva);
 	lg_spage_link(s, sp, slot, child, flags, entry);
 	return child;
 }

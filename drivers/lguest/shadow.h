@@ -64,6 +64,8 @@ struct lg_spage {
 	u32 parents;			/* first entry that points here, 0: none */
 	u64 fresh; /* lg_shadow.gen when it was last known to be as the Guest's table */
 	u64 orphaned;			/* lg_shadow.gen when it lost its last parent */
+	u32 place;			/* gva where it begins, as its oldest parent has it */
+	bool aliased;			/* since then there was another parent with another gva */
 	bool local;			/* has, or had, an entry that is not global to the Guest */
 	bool going;			/* not found any more, what points to it is being dropped */
 	DECLARE_BITMAP(present, LG_SLOTS);
@@ -83,10 +85,10 @@ struct lg_shadow {
 
 	/*
 	 * gen counts the Guest's flushes of every kind. An entry made of what a walk read before a
-	 * flush may not be installed after it. The others are gen at the last flush of everything,
-	 * of all that is not global, and of the user part.
+	 * flush may not be installed after it. The others are gen at the last flush of everything
+	 * and of all that is not global.
 	 */
-	u64 gen, all_flushed, local_flushed, user_flushed;
+	u64 gen, all_flushed, local_flushed;
 	u64 mode_changed; /* gen when what entries mean last changed: CR0, CR4, EFER */
 
 	/* Host pages on their way out, now and until now: no entry is made meanwhile (M3). */

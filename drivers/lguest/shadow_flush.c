@@ -93,7 +93,6 @@ static void flush_everything(struct lg_shadow *s, struct lg_cpu *cpu, bool local
 	clear_tops(cpu);
 	s->gen++;
 	s->epoch++;
-	s->user_flushed = s->gen;
 	s->local_flushed = s->gen;
 	if (local) {
 		s->stats.flushes_local++;
@@ -128,7 +127,7 @@ void lg_shadow_flush_user(struct lg_cpu *cpu)
 	trace_lguest_flush(cpu, LG_FLUSH_USER, 0);
 	lg_mem_forget(cpu);
 	spin_lock(&s->lock);
-	s->user_flushed = ++s->gen;
+	s->gen++;
 	s->stats.flushes_user++;
 	for (enum lg_view view = 0; view < LG_VIEWS; view++) {
 		for (u64 gva = 0; gva < cpu->kernel_address; gva += TOP_SPAN) {

@@ -308,6 +308,34 @@ static void kernel_part(void)
 	GUEST_ASSERT_EQ(FAULT, look(address));
 }
 
+/* A table that has been used at y is used at x as well: what was flushed at x is new there. */
+static void one_table_twice(u32 x, u32 y)
+{
+	u32 away = 0x55000;
+
+	guest_write_pde(y, table[1][1] | R_ALL);
+	set_pte(1, 1, y, 0, R_ALL);
+	set_pte(1, 1, y + away, 1, R_ALL);
+	by_flush_all(y);
+	GUEST_ASSERT_EQ(0, look(y));
+	GUEST_ASSERT_EQ(1, look(y + away));
+	guest_write_pde(x, table[1][1] | R_ALL);
+	set_pte(1, 1, x, 2, R_ALL);
+	set_pte(1, 1, x + away, 3, R_ALL);
+	invlpg(x);
+	invlpg(x + away);
+	GUEST_ASSERT_EQ(2, look(x));
+	GUEST_ASSERT_EQ(3, look(x + away));
+	/* And at y, whatever x has found since. */
+	set_pte(1, 1, y, 4, R_ALL);
+	invlpg(y);
+	GUEST_ASSERT_EQ(4, look(y));
+	guest_write_pde(x, 0);
+	guest_write_pde(y, 0);
+	by_flush_all(x);
+	GUEST_ASSERT_EQ(FAULT, look(x));
+}
+
 static void flushes(void)
 {
 	u32 i, round;
@@ -316,6 +344,8 @@ static void flushes(void)
 		for (i = 0; i < ARRAY_SIZE(ways); i++)
 			one_way(&ways[i]);
 	kernel_part();
+	one_table_twice(slot_address(0), slot_address(1));
+	one_table_twice(LGUEST_PAGE_OFFSET + 0x30000000, LGUEST_PAGE_OFFSET + 0x31000000);
 }
 
 /* ---- Several directories (2-level) ---- */
