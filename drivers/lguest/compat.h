@@ -20,10 +20,6 @@
 #include <asm/cpuid/api.h>
 #endif
 
-#ifndef CONFIG_USER_RETURN_NOTIFIER
-#error "lguest needs CONFIG_USER_RETURN_NOTIFIER (a kernel with KVM has it)"
-#endif
-
 /* MSRs of 64 bits: renamed from "l" to "q" in 6.16. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 #define rdmsrq(msr, value) rdmsrl(msr, value)

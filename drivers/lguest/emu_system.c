@@ -38,11 +38,6 @@ static int invalid_opcode(struct lg_cpu *cpu)
 #define LG_CR4_OSXSAVE	BIT_ULL(18)
 #define LG_EFER_SCE	BIT_ULL(0)
 
-bool lg_fpu_traps(struct lg_cpu *cpu)
-{
-	return cpu->ts || cpu->paging.cr0 & LG_CR0_EM;
-}
-
 u32 lg_guest_cr0(struct lg_cpu *cpu)
 {
 	return (cpu->paging.cr0 & ~LG_CR0_TS) | (cpu->ts ? LG_CR0_TS : 0);

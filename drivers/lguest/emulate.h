@@ -86,8 +86,6 @@ int lg_io_answer(struct lg_cpu *cpu, u64 value);
 
 /* The MSRs of a processor that starts. */
 void lg_msr_reset(struct lg_cpu *cpu);
-/* Is the FPU not the Guest's to use, so that its instructions are #NM? */
-bool lg_fpu_traps(struct lg_cpu *cpu);
 /* CR0 as the Guest reads it. */
 u32 lg_guest_cr0(struct lg_cpu *cpu);
 

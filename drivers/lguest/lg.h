@@ -443,8 +443,7 @@ struct lg_piece {
 bool lg_shadow_look(struct lg_cpu *cpu, enum lg_view view, u64 *gva, struct lg_piece *piece);
 
 /* ---- world.c, world_make.c, world_host.c: the C half of the switcher ---- */
-int lg_world_module_init(void);
-void lg_world_module_exit(void);
+void lg_world_module_init(void);
 int lg_world_init(struct lg_cpu *cpu);
 void lg_world_destroy(struct lg_cpu *cpu);
 u64 lg_world_bytes(struct lg_cpu *cpu);

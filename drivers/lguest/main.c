@@ -33,12 +33,10 @@ static int __init lguest_init(void)
 	if (err)
 		return err;
 	lg_stats_module_init();
-	err = lg_world_module_init();
-	if (err)
-		return err;
+	lg_world_module_init();
 	err = lg_shadow_module_init();
 	if (err)
-		goto no_shadow;
+		return err;
 	lg_debugfs = debugfs_create_dir("lguest", NULL);
 	lg_shadow_debugfs();
 	err = misc_register(&lguest_device);
@@ -57,8 +55,6 @@ static int __init lguest_init(void)
 no_device:
 	debugfs_remove(lg_debugfs);
 	lg_shadow_module_exit();
-no_shadow:
-	lg_world_module_exit();
 	return err;
 }
 
@@ -67,7 +63,6 @@ static void __exit lguest_exit(void)
 	misc_deregister(&lguest_device);
 	debugfs_remove(lg_debugfs);
 	lg_shadow_module_exit();
-	lg_world_module_exit();
 }
 
 module_init(lguest_init);

@@ -194,6 +194,12 @@ static void user_segments_back(const struct lg_world *world)
 		wrmsrq(MSR_FS_BASE, world->fs_base);
 }
 
+/* Is the FPU not the Guest's to use, so that its instructions are #NM? */
+static __always_inline bool fpu_traps(const struct lg_cpu *cpu)
+{
+	return cpu->ts || cpu->paging.cr0 & X86_CR0_EM;
+}
+
 /*
  * Into the loaded span: this CPU is the vCPU's until lg_world_put(), so what
  * depends on the CPU and on who ran there before is done here.
@@ -212,7 +218,7 @@ static noinline void lg_world_load(struct lg_cpu *cpu)
 	if (cpu_feature_enabled(X86_FEATURE_USER_SHSTK))
 		wrmsrq(MSR_IA32_U_CET, 0);
 #endif
-	lg_bar_entry_points();
+	lg_bar_entry_points(cpu->world);
 	if (cpu->world->facts_of != smp_processor_id())
 		read_host_facts(cpu);
 	part_from_last_guest(cpu->world);
@@ -241,6 +247,7 @@ void lg_world_put(struct lg_cpu *cpu)
 	user_segments_back(cpu->world);
 	set_xcr0(cpu->world->xcr0, lg_host_xcr0);
 	fpu_out(cpu->world->fpu);
+	lg_unbar_entry_points(cpu->world);
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 	/* The next program on this CPU shall not follow what the Guest taught the predictors. */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
@@ -440,15 +447,14 @@ int lg_world_enter(struct lg_cpu *cpu)
 		debug_in(cpu);
 	pkru_in(world);
 
-	/* CR0.TS as the Guest has it: its FPU instructions are #NM then. */
-	if (cpu->ts)
+	if (fpu_traps(cpu))
 		set_cr0_ts();
 
 	record = lg_watch_enter(cpu, view);
 	lg_switch(state);
 	left = rdtsc();
 
-	if (cpu->ts)
+	if (fpu_traps(cpu))
 		clear_cr0_ts();
 	/*
 	 * S5: nothing of the host may use what is not yet put back; so no

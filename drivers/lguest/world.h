@@ -32,6 +32,7 @@ struct lg_world {
 	u64 xcr0; /* state components that the Guest has switched on */
 	u16 ds, es, fs; /* the Launcher's, while loaded */
 	u64 fs_base;
+	u64 efer_sce, sysenter_cs; /* the host's, while loaded */
 	u64 pebs, debugctl; /* what debug_store_off() has put aside */
 	u32 pkru; /* the Launcher's, while loaded */
 	u64 host_dr[4]; /* addresses, while the Guest's are in the processor */
@@ -49,7 +50,8 @@ extern u64 lg_host_xcr0, lg_fpu_mask;
 DECLARE_STATIC_KEY_FALSE(lg_has_debug_store);
 extern bool lg_has_pebs;
 
-void lg_bar_entry_points(void);
+void lg_bar_entry_points(struct lg_world *world);
+void lg_unbar_entry_points(const struct lg_world *world);
 /* NULL: no memory. */
 struct xregs_state *lg_fpu_new(void);
 unsigned int lg_fpu_bytes(void);

@@ -3,16 +3,8 @@
  * The host's CPUs: the way into the kernel by SYSCALL and SYSENTER, barred while a vCPU is loaded
  * (S1, S5); what FPU state there is, and which of it a Guest may switch on; what writes through
  * linear addresses by itself. Found out once, at module load; world.c goes by it at each entry.
- *
- * MSRs for SYSCALL and SYSENTER matter to user mode only, so they are put back
- * when the CPU next returns to user mode (a user return notifier), not when the
- * vCPU is put.
  */
-#include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
-#include <linux/user-return-notifier.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
@@ -27,80 +19,39 @@ u64 lg_host_xcr0, lg_fpu_mask;
 static unsigned int fpu_size;
 DEFINE_STATIC_KEY_FALSE(lg_has_debug_store);
 bool lg_has_pebs;
-static enum cpuhp_state cpuhp_state;
-
-/* SYSCALL and SYSENTER of the host, while they are barred on this CPU. */
-struct entry_points {
-	struct user_return_notifier notifier;
-	bool barred;
-	u64 efer, sysenter_cs;
-};
-
-static DEFINE_PER_CPU(struct entry_points, entry_points);
 
 /* ---- The way into the kernel ---- */
 
-static void unbar_entry_points(struct entry_points *ep)
+/*
+ * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0 on the Guest's page
+ * tables (S1). EFER is read each time: its other bits are not ours, and KVM switches SVM on and off
+ * by an interrupt.
+ */
+void lg_bar_entry_points(struct lg_world *world)
 {
 	unsigned long flags;
 	u64 efer;
 
 	local_irq_save(flags);
-	if (ep->barred) {
-		/* Its other bits are not ours: KVM may have switched SVM on or off meanwhile. */
-		rdmsrq(MSR_EFER, efer);
-		wrmsrq(MSR_EFER, efer | (ep->efer & EFER_SCE));
-		wrmsrq(MSR_IA32_SYSENTER_CS, ep->sysenter_cs);
-		user_return_notifier_unregister(&ep->notifier);
-		ep->barred = false;
-	}
-	local_irq_restore(flags);
-}
-
-static void on_user_return(struct user_return_notifier *notifier)
-{
-	unbar_entry_points(
-		container_of(notifier, struct entry_points, notifier));
-}
-
-/*
- * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0
- * on the Guest's page tables (S1). The MSR is asked each time rather than a
- * flag: a CPU that went off and came back has the host's values again.
- */
-void lg_bar_entry_points(void)
-{
-	struct entry_points *ep = this_cpu_ptr(&entry_points);
-	unsigned long flags;
-	u64 efer, sysenter_cs;
-
 	rdmsrq(MSR_EFER, efer);
-	rdmsrq(MSR_IA32_SYSENTER_CS, sysenter_cs);
-	if (!(efer & EFER_SCE) && !sysenter_cs)
-		return;
-
-	local_irq_save(flags);
-	if (!ep->barred) {
-		ep->efer = efer;
-		ep->sysenter_cs = sysenter_cs;
-		ep->barred = true;
-		ep->notifier.on_user_return = on_user_return;
-		user_return_notifier_register(&ep->notifier);
-	}
+	rdmsrq(MSR_IA32_SYSENTER_CS, world->sysenter_cs);
+	world->efer_sce = efer & EFER_SCE;
 	wrmsrq(MSR_EFER, efer & ~EFER_SCE);
 	wrmsrq(MSR_IA32_SYSENTER_CS, 0);
 	local_irq_restore(flags);
 }
 
-static void unbar_this_cpu(void *unused)
+/* The host's again (S5): also its kernel reads them, as KVM does for what comes after its guests. */
+void lg_unbar_entry_points(const struct lg_world *world)
 {
-	unbar_entry_points(this_cpu_ptr(&entry_points));
-}
+	unsigned long flags;
+	u64 efer;
 
-static int cpu_goes_down(unsigned int cpu)
-{
-	unbar_this_cpu(NULL);
-	return 0;
+	local_irq_save(flags);
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer | world->efer_sce);
+	wrmsrq(MSR_IA32_SYSENTER_CS, world->sysenter_cs);
+	local_irq_restore(flags);
 }
 
 /* ---- FPU and what goes with it ---- */
@@ -164,12 +115,11 @@ int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0)
 
 /* ---- The module ---- */
 
-/* At module load: what is the same for all vCPUs. 0 or an errno. */
-int lg_world_module_init(void)
+/* At module load: what is the same for all vCPUs. */
+void lg_world_module_init(void)
 {
 	u32 eax, ebx, ecx, edx;
 	u64 value;
-	int ret;
 
 	lg_make_t_idt();
 
@@ -187,20 +137,4 @@ int lg_world_module_init(void)
 	}
 
 	lg_kvm_module_init();
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "lguest:online",
-					NULL, cpu_goes_down);
-	if (ret < 0)
-		return ret;
-	cpuhp_state = ret;
-	return 0;
-}
-
-/*
- * At unload: no vCPU is left, but a CPU may not have been in user mode since
- * one ran there.
- */
-void lg_world_module_exit(void)
-{
-	cpuhp_remove_state_nocalls(cpuhp_state);
-	on_each_cpu(unbar_this_cpu, NULL, 1);
 }

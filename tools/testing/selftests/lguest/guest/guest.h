@@ -82,6 +82,7 @@ enum {
 #define PTE_ALL		(PTE_P | PTE_W | PTE_U)
 
 #define CR0_PE		0x1u
+#define CR0_EM		0x4u
 #define CR0_TS		0x8u
 #define CR0_WP		0x10000u
 #define CR0_PG		0x80000000u

@@ -232,7 +232,11 @@ static void control_registers(void)
 	GUEST_ASSERT_EQ(NO_TRAP, guest_try(use_fpu, 0, &trap));
 	asm volatile("lmsw %0" : : "r" ((u16)(msw | 8)));
 	GUEST_ASSERT_EQ(VEC_NM, guest_try(use_fpu, 0, &trap));
+	write_cr0(cr0 | CR0_EM);
+	GUEST_ASSERT_EQ(cr0 | CR0_EM, read_cr0());
+	GUEST_ASSERT_EQ(VEC_NM, guest_try(use_fpu, 0, &trap));
 	write_cr0(cr0);
+	GUEST_ASSERT_EQ(NO_TRAP, guest_try(use_fpu, 0, &trap));
 	GUEST_ASSERT_EQ(VEC_GP, guest_try(write_cr4_bad, 1u << 15, &trap));
 	GUEST_ASSERT_EQ(VEC_GP, guest_try(write_cr0_bad, CR0_PG, &trap));
 
