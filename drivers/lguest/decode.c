@@ -238,6 +238,9 @@ static void take_modrm(struct reader *r, struct lg_insn *insn)
 	insn->mod = modrm >> 6;
 	insn->reg = modrm >> 3 & 7;
 	insn->rm = modrm & 7;
+	/* MOV of control and debug registers has no other operand, whatever it says (SDM vol. 2). */
+	if (insn->kind >= LG_INSN_MOV_FROM_CR && insn->kind <= LG_INSN_MOV_TO_DR)
+		insn->mod = 3;
 	if (insn->mod == 3)
 		return;
 	insn->in_memory = true;

@@ -70,8 +70,7 @@ static void go_to_user(struct lg_cpu *cpu, u16 cs, u32 ip, u16 ss, u32 sp)
 	frame->ip = ip;
 	frame->sp = sp;
 	lg_seg_release(cpu);
-	lg_seg_sync(cpu);
-	lg_seg_drop_unusable(cpu);
+	lg_seg_to_user(cpu);
 }
 
 /* Words of the stack, as wide as the operand. */
@@ -361,8 +360,9 @@ static int load_pointer(struct lg_cpu *cpu, const struct lg_insn *insn)
 	u16 sel;
 	int err;
 
+	/* LDS and LES: the prefix of VEX. All: #UD, as the processor has said. */
 	if (!insn->in_memory)
-		return lg_raise(cpu, LG_TRAP_UD, 0);
+		return LG_EMU_NOT_OURS;
 	err = read_pointer(cpu, insn, &sel, &offset);
 	if (!err)
 		err = check_load(cpu, insn->arg, sel);

@@ -194,9 +194,7 @@ int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value)
 	}
 	switch (which) {
 	case LGUEST_REG_FLAGS:
-		*value = (frame->flags & ~(u64)X86_EFLAGS_IF) |
-			 X86_EFLAGS_FIXED |
-			 (lg_virtual_if(cpu) ? X86_EFLAGS_IF : 0);
+		*value = lg_guest_flags(cpu);
 		return 0;
 	case LGUEST_REG_CS:
 		*value = shown_selector(cpu, frame->cs);
@@ -260,6 +258,7 @@ int lg_set_register(struct lg_cpu *cpu, u64 which, u64 value)
 	case LGUEST_REG_FLAGS:
 		if (value & ~settable)
 			return -EINVAL;
+		cpu->stepping = false;
 		cpu->state->frame.flags = value;
 		lg_set_virtual_if(cpu, value & X86_EFLAGS_IF);
 		return 0;

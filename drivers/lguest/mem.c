@@ -308,6 +308,9 @@ static void remember(struct lg_cpu *cpu, u64 gva, u32 access, u64 gpa)
 
 	if (access & ~(LG_PF_WRITE | LG_PF_USER | LG_PF_FETCH))
 		return;
+	/* With CR0.WP clear the kernel may write where its users may not. */
+	if (!(access & LG_PF_USER) && !(cpu->paging.cr0 & X86_CR0_WP))
+		access &= ~LG_PF_WRITE;
 	gpa &= PAGE_MASK;
 	/* Rights of the same translation add up. */
 	if (known->page == ((gva & PAGE_MASK) | 1) && known->gpa == gpa)

@@ -294,6 +294,22 @@ void lg_seg_sync(struct lg_cpu *cpu)
 			   table_bytes(seg->ldt_limit, LG_SEG_LDT_ENTRIES));
 }
 
+/**
+ * lg_seg_to_user() - what segments are for a vCPU that has just come to user level
+ * @cpu: the vCPU
+ *
+ * Where there is no memory to read the tables, this is to be done again (lg_tell_again()) before it
+ * is entered.
+ */
+void lg_seg_to_user(struct lg_cpu *cpu)
+{
+	lg_seg_sync(cpu);
+	if (unlikely(cpu->no_memory))
+		cpu->untold |= LG_UNTOLD_TABLES;
+	else
+		lg_seg_drop_unusable(cpu);
+}
+
 /* Empties a table, but for what registers hold. */
 static void clear_table(struct lg_cpu *cpu, u64 *raw, u16 table, u32 entries)
 {

@@ -194,6 +194,8 @@ void lg_seg_release(struct lg_cpu *cpu);
  * return to user level.
  */
 void lg_seg_drop_unusable(struct lg_cpu *cpu);
+/* Both, in that order. */
+void lg_seg_to_user(struct lg_cpu *cpu);
 
 /*
  * Checks an access of len bytes through a segment register and gives its linear address; access as

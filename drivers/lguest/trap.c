@@ -639,7 +639,7 @@ enum lg_next lg_deliver_again(struct lg_cpu *cpu)
 }
 
 /**
- * lg_tell_again() - tell struct lguest_data what there was no memory for
+ * lg_tell_again() - tell or take over what there was no memory for
  * @cpu: the vCPU, for which cpu->untold
  */
 void lg_tell_again(struct lg_cpu *cpu)
@@ -651,6 +651,8 @@ void lg_tell_again(struct lg_cpu *cpu)
 		lg_set_virtual_if(cpu, cpu->virtual_if);
 	if (untold & LG_UNTOLD_CR2)
 		tell_cr2(cpu, cpu->cr2);
+	if (untold & LG_UNTOLD_TABLES)
+		lg_seg_to_user(cpu);
 }
 
 /* ---- Exceptions of the hardware ---- */
@@ -669,6 +671,9 @@ static enum lg_next debug_exception(struct lg_cpu *cpu)
 		if (!(cpu->dr[7] & LG_DR7_ON(i)))
 			why &= ~(1u << i);
 	}
+	/* The host wants to be told of bus locks, not the Guest. */
+	if (!why && !(cpu->exit_dr6 & LG_DR6_NO_BUS_LOCK))
+		return LG_RUN;
 	lg_end_sti_shadow(cpu);
 	if (ours) {
 		why &= ~LG_DR6_BS;

@@ -41,6 +41,7 @@ struct lg_event {
 /* cpu->untold: what struct lguest_data does not say, as there was no memory for that. */
 #define LG_UNTOLD_IF	1u		/* virtual IF: cpu->virtual_if is right */
 #define LG_UNTOLD_CR2	2u
+#define LG_UNTOLD_TABLES 4u		/* nor do the running segments what the Guest's tables say */
 
 /* What a handler of an exit tells the run loop. */
 enum lg_next {
@@ -100,6 +101,7 @@ enum lg_trap {
 
 /* DR6: which breakpoints were met, access to a debug register, single step. */
 #define LG_DR6_B	0xfu
+#define LG_DR6_NO_BUS_LOCK 0x800u	/* clear: a bus lock */
 #define LG_DR6_BD	0x2000u
 #define LG_DR6_BS	0x4000u
 /* DR7: breakpoint n is on, by either of two bits; debug registers are not to be accessed. */

@@ -34,6 +34,9 @@ static const struct level_case level_cases[] = {
 	{ "mov %cr8, %eax", { 0x0f, 0x20, 0xf8 }, 3, LG_TRAP_UD, LG_TRAP_GP },
 	/* The register form whatever mod says. */
 	{ "mov %cr0, %eax, mod 0", { 0x0f, 0x20, 0x00 }, 3, DONE, LG_TRAP_GP },
+	{ "mov %cr0, %eax, mod 1", { 0x0f, 0x20, 0x40 }, 3, DONE, LG_TRAP_GP },
+	{ "mov %cr0, %eax, mod 2, rm 4", { 0x0f, 0x20, 0x84 }, 3, DONE, LG_TRAP_GP },
+	{ "mov %dr0, %eax, mod 0, rm 5", { 0x0f, 0x21, 0x05 }, 3, DONE, LG_TRAP_GP },
 	{ "mov %eax, %cr2", { 0x0f, 0x22, 0xd0 }, 3, DONE, LG_TRAP_GP },
 	{ "mov %eax, %cr3", { 0x0f, 0x22, 0xd8 }, 3, DONE, LG_TRAP_GP },
 	{ "mov %eax, %cr4", { 0x0f, 0x22, 0xe0 }, 3, DONE, LG_TRAP_GP },
@@ -87,6 +90,7 @@ static const struct level_case level_cases[] = {
 	{ "ljmp of a register", { 0xff, 0xe8 }, 2, LG_TRAP_UD, LG_TRAP_UD, LG_TRAP_UD },
 	/* Not ours: what the hardware says stands. */
 	{ "mov (%eax), %eax", { 0x8b, 0x00 }, 2, LG_TRAP_GP, LG_TRAP_GP },
+	{ "vmovaps (%eax), %xmm0", { 0xc5, 0xf8, 0x28, 0x00 }, 4, LG_TRAP_GP, LG_TRAP_GP },
 	{ "fnop", { 0xd9, 0xd0 }, 2, LG_TRAP_NM, LG_TRAP_NM, LG_TRAP_NM },
 };
 
@@ -241,17 +245,15 @@ TEST(cr0)
 	regs->ax |= LG_CR0_TS;
 	at_kernel("\x0f\x22\xc0", 3);
 	ASSERT_TRUE(cpu->ts);
-	ASSERT_TRUE(lg_fpu_traps(cpu));
 	ASSERT_EQ(0, m.modes);
 	regs->ax &= ~(LG_CR0_TS | LG_CR0_WP);
 	at_kernel("\x0f\x22\xc0", 3);
 	ASSERT_EQ(1, m.modes);
-	ASSERT_FALSE(lg_fpu_traps(cpu));
+	ASSERT_FALSE(cpu->ts);
 	/* LMSW sets and clears MP, EM and TS, and cannot clear PE. */
 	regs->cx = LG_CR0_EM;
 	at_kernel("\x0f\x01\xf1", 3);
 	ASSERT_EQ(LG_CR0_PE | LG_CR0_EM, lg_guest_cr0(cpu) & 0xf);
-	ASSERT_TRUE(lg_fpu_traps(cpu));
 	/* PG without PE, NW without CD. */
 	start(false);
 	regs->ax = LG_CR0_PG;
