@@ -15,6 +15,8 @@
 
 /* How long one who connected may take to say what he wants (milliseconds). */
 #define PATIENCE 200
+/* What is answered to one who may; the connection's end then says that it is done. */
+#define ACCEPTED "accepted"
 
 int control_name_ok(const char *name)
 {
@@ -73,6 +75,7 @@ int control_accept(int listening, char command[CONTROL_COMMAND_MAX])
 	if (got <= 0)
 		goto refuse;
 	command[got] = 0;
+	send(fd, ACCEPTED, strlen(ACCEPTED), MSG_NOSIGNAL | MSG_DONTWAIT);
 	return fd;
 
 refuse:
@@ -97,9 +100,11 @@ static int ask(const char *name, const char *command)
 				"no guest of that name is running; 'lguest list' has those that are" :
 				strerror(errno));
 	} else if (send(fd, command, strlen(command), MSG_NOSIGNAL) < 0 ||
-		   recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strcmp(answer, "done")) {
+		   recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strcmp(answer, ACCEPTED)) {
 		status = verb_fail(STATUS_FAILED, "%s: it belongs to another user, or has ended",
 				   name);
+	} else {
+		recv(fd, answer, sizeof(answer), 0);
 	}
 	close(fd);
 	return status;

@@ -24,7 +24,7 @@ int control_name_ok(const char *name);
 int control_listen(const char *name, struct lguest_error *error);
 /*
  * Takes a command from whoever is allowed to give one: root, and the user that
- * runs the Guest. Returns the connection, which is closed to answer, or -1.
+ * runs the Guest. Returns the connection, to be closed when that is done, or -1.
  */
 int control_accept(int listening, char command[CONTROL_COMMAND_MAX]);
 

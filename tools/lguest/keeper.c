@@ -23,13 +23,13 @@ struct keeper {
 	int signals; /* signalfd */
 	sigset_t before; /* the mask that the second process gets */
 	pid_t second;
-	int stopping; /* who waits for the end; -1 */
+	bool paused, ending; /* what it was told last; none starts again that is to end */
 };
 
-static void done(int client)
+static void end(struct keeper *k, int signal)
 {
-	send(client, "done", 4, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(client);
+	k->ending = true;
+	kill(k->second, signal);
 }
 
 static void obey(struct keeper *k)
@@ -40,17 +40,15 @@ static void obey(struct keeper *k)
 	if (client < 0)
 		return;
 	if (!strcmp(command, "stop")) {
-		kill(k->second, SIGTERM);
-		if (k->stopping < 0) {
-			k->stopping = client;
-			return;
-		}
-	} else if (!strcmp(command, "pause")) {
-		kill(k->second, SIGNAL_PAUSE);
-	} else if (!strcmp(command, "resume")) {
-		kill(k->second, SIGNAL_RESUME);
+		/* Left open: this process's end closes it, and tells whoever waits. */
+		end(k, SIGTERM);
+		return;
 	}
-	done(client);
+	if (!strcmp(command, "pause") || !strcmp(command, "resume")) {
+		k->paused = *command == 'p';
+		kill(k->second, k->paused ? SIGNAL_PAUSE : SIGNAL_RESUME);
+	}
+	close(client);
 }
 
 /* As every program on a terminal: gives it back and stops; once continued, the second takes it. */
@@ -74,7 +72,7 @@ static bool handle_signal(struct keeper *k, int *status)
 	if (info.ssi_signo == SIGTSTP)
 		suspend(k);
 	else
-		kill(k->second, info.ssi_signo);
+		end(k, info.ssi_signo);
 	return false;
 }
 
@@ -101,8 +99,10 @@ static int wait_for_second(struct keeper *k)
 		return verb_fail(
 			STATUS_FAILED,
 			"the sandbox ended the guest: a fault in lguest; --no-sandbox goes without");
-	return verb_fail(STATUS_FAILED, "the guest's process was killed: %s",
-			 strsignal(WTERMSIG(status)));
+	return verb_fail(STATUS_FAILED, "the guest's process was killed: %s%s",
+			 strsignal(WTERMSIG(status)),
+			 WTERMSIG(status) == SIGBUS ?
+				 "; was the kernel's file cut off while it was read?" : "");
 }
 
 static int run_once(struct keeper *k, bool progress)
@@ -121,14 +121,29 @@ static int run_once(struct keeper *k, bool progress)
 		close(k->signals);
 		exit(k->hold(k->options, &k->before, progress));
 	}
+	if (k->paused)
+		kill(k->second, SIGNAL_PAUSE);
 	return wait_for_second(k);
+}
+
+/* The signals that end a Guest, without those that whoever started us would have ignored. */
+static void add_ending(sigset_t *signals)
+{
+	static const int ending[] = { SIGINT, SIGHUP, SIGQUIT };
+	struct sigaction now;
+	size_t i;
+
+	sigaddset(signals, SIGTERM);
+	for (i = 0; i < ARRAY_SIZE(ending); i++)
+		if (!sigaction(ending[i], NULL, &now) && now.sa_handler != SIG_IGN)
+			sigaddset(signals, ending[i]);
 }
 
 int keeper_run(const struct options *options, keeper_hold *hold)
 {
-	struct keeper k = { .options = options, .hold = hold, .stopping = -1 };
+	struct keeper k = { .options = options, .hold = hold };
 	struct lguest_error error;
-	sigset_t signals;
+	sigset_t signals, blocked;
 	int status;
 
 	k.control = control_listen(options->name, &error);
@@ -136,19 +151,20 @@ int keeper_run(const struct options *options, keeper_hold *hold)
 		return verb_fail(STATUS_USAGE, "%s", error.text);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGQUIT);
 	sigaddset(&signals, SIGTSTP);
-	sigprocmask(SIG_BLOCK, &signals, &k.before);
+	add_ending(&signals);
+	/* What the second process is told has to wait until that can listen. */
+	blocked = signals;
+	sigaddset(&blocked, SIGNAL_PAUSE);
+	sigaddset(&blocked, SIGNAL_RESUME);
+	sigprocmask(SIG_BLOCK, &blocked, &k.before);
 	k.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 
 	terminal_remember();
 	status = run_once(&k, isatty(STDERR_FILENO));
-	while (status == STATUS_RESTART && !options->no_reboot && k.stopping < 0)
+	while (status == STATUS_RESTART && !options->no_reboot && !k.ending)
 		status = run_once(&k, false);
-	if (k.stopping >= 0)
-		done(k.stopping);
+	/* The name is free before anybody is told that the Guest is gone. */
+	close(k.control);
 	return status == STATUS_RESTART ? STATUS_OK : status;
 }

@@ -54,7 +54,7 @@ static int list(int argc, char **argv)
 
 	for (i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json"))
-			return verb_misused("'%s': what is that?", argv[i]);
+			return verb_misused("'%s': no such option", argv[i]);
 		json = true;
 	}
 	count = look_guests(&guests, &error);

@@ -33,10 +33,17 @@ void machine_stop(void)
 void machine_pause(bool on)
 {
 	pausing = on;
+	if (guest < 0)
+		return;
 	if (on)
 		lguest_break(guest, true);
 	else
 		eventfd_write(resume, 1);
+}
+
+bool machine_stopping(void)
+{
+	return stop;
 }
 
 /* What to do about a device that does not open. */
@@ -85,9 +92,12 @@ int machine_create(struct machine *machine, struct lguest_error *error)
 	machine->bus.guest = lguest_open();
 	if (machine->bus.guest < 0)
 		return open_failed(machine->bus.guest, error);
-	err = lguest_initialize(machine->bus.guest, machine->memory.base,
-				machine->memory.size / LGUEST_PAGE_SIZE, machine->start.pgdir,
-				machine->start.entry);
+	/* A signal that comes in between changes nothing. */
+	do
+		err = lguest_initialize(machine->bus.guest, machine->memory.base,
+					machine->memory.size / LGUEST_PAGE_SIZE,
+					machine->start.pgdir, machine->start.entry);
+	while (err == -EINTR);
 	if (!err)
 		err = lguest_set_reg(machine->bus.guest, LGUEST_REG_SI, LGUEST_BOOT_PARAMS);
 	if (err) {
@@ -97,8 +107,8 @@ int machine_create(struct machine *machine, struct lguest_error *error)
 	}
 	guest = machine->bus.guest;
 	/* What came while there was no Guest to break. */
-	if (stop)
-		machine_stop();
+	if (stop || pausing)
+		lguest_break(guest, true);
 	return STATUS_OK;
 }
 
@@ -138,7 +148,7 @@ static enum machine_end shut_down(const struct machine *machine, struct lguest_e
 	case LGUEST_SHUTDOWN_POWEROFF:
 		return END_POWEROFF;
 	case LGUEST_SHUTDOWN_RESTART:
-		return END_RESTART;
+		return stop ? END_STOPPED : END_RESTART;
 	default:
 		lguest_fail(error, "the guest crashed: %s", machine->exit.text);
 		return END_CRASHED;

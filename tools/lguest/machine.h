@@ -44,5 +44,7 @@ enum machine_end machine_run(struct machine *machine,
 /* These work on the one machine there is, from any thread or signal handler. */
 void machine_stop(void);
 void machine_pause(bool on);
+/* machine_stop() has been called. */
+bool machine_stopping(void);
 
 #endif /* LGUEST_MACHINE_H */

@@ -3,7 +3,10 @@
  * The `lguest` command: finds the verb and hands over to it. Only what all verbs
  * share lives here: help, and the form of a complaint.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +53,17 @@ int verb_misused(const char *format, ...)
 	fprintf(stderr, "Try 'lguest %s%s--help'.\n",
 		current ? current->name : "", current ? " " : "");
 	return STATUS_USAGE;
+}
+
+const char *verb_odd_option(char **argv)
+{
+	static char letter[] = "-?";
+
+	/* Among letters behind one dash, getopt has not come to the end of the word. */
+	if (!optopt || optopt > UCHAR_MAX)
+		return argv[optind - 1];
+	letter[1] = optopt;
+	return letter;
 }
 
 static const struct verb *find_verb(const char *name)
@@ -110,7 +124,7 @@ static void open_standard_files(void)
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
-	int i;
+	int i, status;
 
 	open_standard_files();
 	if (!name) {
@@ -133,5 +147,9 @@ int main(int argc, char **argv)
 			return STATUS_OK;
 		}
 	}
-	return current->run(argc - 1, argv + 1);
+	status = current->run(argc - 1, argv + 1);
+	/* What was printed has come to where it should. */
+	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_OK)
+		return verb_fail(STATUS_FAILED, "standard output: %s", strerror(errno));
+	return status;
 }

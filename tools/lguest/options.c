@@ -10,6 +10,7 @@
 
 #include "lib/device.h"
 #include "options.h"
+#include "pci.h"
 #include "verb.h"
 
 #define MEMORY_DEFAULT (256ull << 20)
@@ -112,6 +113,7 @@ static int add_params(struct options *options, const char *more)
 
 int options_parse(int argc, char **argv, struct options *options)
 {
+	unsigned int devices;
 	int c;
 
 	*options = (struct options){ .memory = MEMORY_DEFAULT, .files.cmdline = "" };
@@ -186,15 +188,18 @@ int options_parse(int argc, char **argv, struct options *options)
 			options->no_sandbox = true;
 			break;
 		case ':':
-			return verb_misused("'%s' wants a value", argv[optind - 1]);
+			return verb_misused("'%s' wants a value", verb_odd_option(argv));
 		default:
-			return verb_misused("'%s': no such option", argv[optind - 1]);
+			return verb_misused("'%s': no such option", verb_odd_option(argv));
 		}
 	}
 	if (optind < argc)
 		return verb_misused("'%s': no arguments without an option", argv[optind]);
 	if (!options->files.kernel)
 		return verb_misused("which kernel? -k FILE");
+	devices = 1 + options->consoles + options->disks + options->networks + options->rng;
+	if (devices > PCI_DEVICES_MAX)
+		return verb_misused("%u devices; %u are possible", devices, PCI_DEVICES_MAX);
 	if (!*options->name)
 		snprintf(options->name, sizeof(options->name), "guest-%d", getpid());
 	return STATUS_OK;

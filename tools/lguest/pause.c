@@ -8,7 +8,8 @@ static const char usage[] =
 	"\n"
 	"Halts each of these guests before its next instruction.\n"
 	"\n"
-	"NAME is what 'lguest run --name' was told, or what 'lguest list' shows.\n";
+	"NAME is what 'lguest run --name' was told, or the name that 'lguest list'\n"
+	"shows.\n";
 
 static int pause_guests(int argc, char **argv)
 {

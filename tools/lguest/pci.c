@@ -13,7 +13,7 @@
 #define ADDRESS_ENABLE 0x80000000u
 
 /* Slot 0 is the bridge. Lines below are the timer's and the serial port's. */
-#define SLOTS 28
+#define SLOTS (PCI_DEVICES_MAX + 1)
 #define FIRST_LINE 4
 
 /* Where BARs are before the Guest moves them: behind each other. */
@@ -199,8 +199,7 @@ int pci_add(struct bus *bus, struct pci_function *f, struct lguest_error *error)
 	unsigned int slot = pci.used;
 
 	if (slot == SLOTS)
-		return lguest_fail(error, "too many devices; %u are possible",
-				   SLOTS - 1);
+		return lguest_fail(error, "too many devices; %u are possible", PCI_DEVICES_MAX);
 	pci.used++;
 	pci.slot[slot] = f;
 	f->bus = bus;

@@ -11,6 +11,8 @@
 #include "lib/error.h"
 
 #define PCI_CONFIG_SIZE 256
+/* On the bus, beside its bridge. */
+#define PCI_DEVICES_MAX 27
 
 struct pci_function {
 	/*

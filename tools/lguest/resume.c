@@ -8,7 +8,8 @@ static const char usage[] =
 	"\n"
 	"Lets each of these guests go on after 'lguest pause'.\n"
 	"\n"
-	"NAME is what 'lguest run --name' was told, or what 'lguest list' shows.\n";
+	"NAME is what 'lguest run --name' was told, or the name that 'lguest list'\n"
+	"shows.\n";
 
 static int resume_guests(int argc, char **argv)
 {

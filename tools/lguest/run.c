@@ -64,11 +64,15 @@ static void catch_signals(const sigset_t *mask)
 	struct sigaction resized = { .sa_handler = resize_handler, .sa_flags = SA_RESTART };
 	struct sigaction patience = { .sa_handler = patience_handler };
 	struct sigaction continued = { .sa_handler = continue_handler, .sa_flags = SA_RESTART };
+	struct sigaction old;
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	size_t i;
 
+	/* What was ignored when all began stays so: nohup, a script's background. */
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &stopped, NULL);
+		if (signals[i] == SIGTERM ||
+		    (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN))
+			sigaction(signals[i], &stopped, NULL);
 	sigaction(SIGALRM, &patience, NULL);
 	sigaction(SIGNAL_PAUSE, &pause, NULL);
 	sigaction(SIGNAL_RESUME, &pause, NULL);
@@ -78,6 +82,12 @@ static void catch_signals(const sigset_t *mask)
 	signal(SIGTSTP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* What cannot begin; whoever has ended it meanwhile is no longer interested. */
+static int not_begun(int status, const struct lguest_error *error)
+{
+	return machine_stopping() ? STATUS_OK : verb_fail(status, "%s", error->text);
 }
 
 /* The second process, from its beginning to its end. */
@@ -97,7 +107,7 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	if (!status)
 		status = machine_create(&machine, &error);
 	if (status)
-		return verb_fail(status, "%s", error.text);
+		return not_begun(status, &error);
 	/* For `lguest list` and the like: an older module does without. */
 	lguest_set_name(machine.bus.guest, options->name);
 	/* Rights are a thread's: they go before there are others. The filter is for all of them. */
@@ -105,7 +115,7 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	    hardware_connect(&hardware, options, &machine, &error) ||
 	    terminal_start(stop, &error) ||
 	    (!options->no_sandbox && sandbox_enter(&error)))
-		return verb_fail(STATUS_FAILED, "%s", error.text);
+		return not_begun(STATUS_FAILED, &error);
 
 	terminal_raw();
 	end = machine_run(&machine, &error);

@@ -179,10 +179,10 @@ static int show(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, ":", known, NULL)) >= 0) {
 		if (c == ':')
 			return verb_misused("'%s' wants a value",
-					    argv[optind - 1]);
+					    verb_odd_option(argv));
 		if (c != 's')
-			return verb_misused("'%s': what is that?",
-					    argv[optind - 1]);
+			return verb_misused("'%s': no such option",
+					    verb_odd_option(argv));
 		svg = optarg;
 	}
 	if (argc - optind < 2)

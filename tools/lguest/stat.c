@@ -374,10 +374,10 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case ':':
 			return verb_misused("'%s' wants a value",
-					    argv[optind - 1]);
+					    verb_odd_option(argv));
 		default:
-			return verb_misused("'%s': what is that?",
-					    argv[optind - 1]);
+			return verb_misused("'%s': no such option",
+					    verb_odd_option(argv));
 		}
 	}
 	if (optind < argc)

@@ -9,7 +9,8 @@ static const char usage[] =
 	"Ends each of these guests. What its disks were asked to FLUSH is safe; the guest\n"
 	"is not told. Waits until it is gone.\n"
 	"\n"
-	"NAME is what 'lguest run --name' was told, or what 'lguest list' shows.\n";
+	"NAME is what 'lguest run --name' was told, or the name that 'lguest list'\n"
+	"shows.\n";
 
 static int stop_guests(int argc, char **argv)
 {

@@ -43,4 +43,7 @@ int verb_fail(enum status status, const char *format, ...);
 __printf(1, 2)
 int verb_misused(const char *format, ...);
 
+/* The option that getopt_long() has just not known, or not had a value for. */
+const char *verb_odd_option(char **argv);
+
 #endif /* LGUEST_VERB_H */

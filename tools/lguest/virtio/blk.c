@@ -337,10 +337,13 @@ struct virtio *blk_create(const char *name, bool readonly, struct lguest_error *
 		goto close;
 	}
 	if (lock_disk(b->device.fd, readonly)) {
-		lguest_fail(
-			error,
-			"%s: in use by another guest; stop that one, or have both read only (FILE,ro)",
-			name);
+		if (errno == EAGAIN || errno == EACCES)
+			lguest_fail(
+				error,
+				"%s: in use by another guest, or given twice; stop that one, or have both read only (FILE,ro)",
+				name);
+		else
+			lguest_fail(error, "%s: it cannot be locked: %s", name, strerror(errno));
 		goto close;
 	}
 	b->sectors = bytes >> SECTOR_SHIFT;

@@ -65,6 +65,12 @@ void put_le(uint8_t *to, unsigned int size, uint64_t value)
 	}
 }
 
+void virtio_broken(struct virtio *device)
+{
+	device->needs_reset = true;
+	interrupt(device, VIRTIO_ISR_CONFIG);
+}
+
 /* After each piece of work: has the Guest been found to break a rule? */
 static void check_queues(struct virtio *device)
 {
@@ -74,8 +80,7 @@ static void check_queues(struct virtio *device)
 		if (!device->queue[i].broken || device->needs_reset)
 			continue;
 		/* Once per reset; nothing here can flood more than the Guest. */
-		device->needs_reset = true;
-		interrupt(device, VIRTIO_ISR_CONFIG);
+		virtio_broken(device);
 	}
 }
 

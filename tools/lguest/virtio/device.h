@@ -95,6 +95,8 @@ static inline bool virtio_agreed(const struct virtio *device, unsigned int bit)
 int virtio_init(struct virtio *device, const struct lguest_memory *memory,
 		struct lguest_error *error);
 void virtio_start(struct virtio *device, uint64_t agreed);
+/* The driver broke a rule: only a reset helps, which it is told to do. */
+void virtio_broken(struct virtio *device);
 /* When it returns, nothing of the device touches Guest memory any more. */
 void virtio_reset(struct virtio *device);
 uint32_t virtio_read_config(struct virtio *device, unsigned int offset,

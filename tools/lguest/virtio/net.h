@@ -22,6 +22,7 @@
 struct net_backend {
 	int fd; /* to be polled */
 	uint64_t features; /* of VIRTIO_NET_F_*, what it can do */
+	bool checksums; /* the driver takes frames without, and has what is known of others' told */
 	/*
 	 * One frame with its header. 1 if it is gone (or lost, as frames may
 	 * be), 0 if it would have to wait, -1 if the other side is gone.

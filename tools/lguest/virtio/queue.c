@@ -113,8 +113,9 @@ static bool open_indirect(struct queue *queue, const struct vring_desc *desc,
 	if (!queue->indirect)
 		return broken(queue,
 			      "an indirect table that was not agreed on");
-	if (desc->flags & (VRING_DESC_F_NEXT | VRING_DESC_F_WRITE))
-		return broken(queue, "an indirect table with wrong flags");
+	/* VRING_DESC_F_WRITE says nothing here, and is to be passed over. */
+	if (desc->flags & VRING_DESC_F_NEXT)
+		return broken(queue, "a buffer behind an indirect table");
 	if (!desc->len || desc->len % sizeof(*table->desc))
 		return broken(queue, "an indirect table of a broken length");
 	table->desc = lguest_memory_at(queue->memory, desc->addr, desc->len);

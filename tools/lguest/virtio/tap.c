@@ -18,6 +18,9 @@
 #include "virtio/device.h"
 #include "virtio/net.h"
 
+/* More frames than a tap keeps. */
+#define QUEUE_LEN 1024
+
 static int tap_send(struct net_backend *backend, struct iovec *iov, unsigned int count)
 {
 	if (writev(backend->fd, iov, count) >= 0)
@@ -32,8 +35,12 @@ static ssize_t tap_receive(struct net_backend *backend, uint8_t *to)
 {
 	ssize_t got = read(backend->fd, to, NET_FRAME_MAX);
 
-	if (got >= (ssize_t)NET_HEADER)
+	if (got >= (ssize_t)NET_HEADER) {
+		/* The tap tells of checksums that a card has found right to those who did not ask, too. */
+		if (!backend->checksums)
+			((struct virtio_net_hdr_v1 *)to)->flags = 0;
 		return got;
+	}
 	return got < 0 && errno != EAGAIN && errno != EINTR ? -1 : 0;
 }
 
@@ -47,16 +54,23 @@ static void tap_agreed(struct net_backend *backend, uint64_t features)
 		{ VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6 },
 		{ VIRTIO_NET_F_GUEST_ECN, TUN_F_TSO_ECN },
 	};
+	static uint8_t frame[NET_FRAME_MAX];
 	unsigned int offload = 0;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++)
 		if (features >> table[i].feature & 1)
 			offload |= table[i].offload;
-	/* Without checksums the tap knows no segmentation either. */
-	if (!(offload & TUN_F_CSUM))
+	/* The tap refuses segmentation without checksums, and ECN without segmentation. */
+	if (!(offload & (TUN_F_TSO4 | TUN_F_TSO6)))
+		offload &= ~TUN_F_TSO_ECN;
+	backend->checksums = offload & TUN_F_CSUM;
+	if (!backend->checksums)
 		offload = 0;
 	ioctl(backend->fd, TUNSETOFFLOAD, offload);
+	/* What came before is as the last driver would have it. */
+	for (i = 0; i < QUEUE_LEN && read(backend->fd, frame, sizeof(frame)) > 0; i++)
+		continue;
 }
 
 struct net_backend *tap_open(const char *name, struct lguest_error *error)

@@ -161,7 +161,7 @@ static void set_status(struct transport *t, uint8_t value)
 			     t->driver_features[0] |
 				     (uint64_t)t->driver_features[1] << 32);
 	else
-		t->device->needs_reset = true;
+		virtio_broken(t->device);
 }
 
 static void low(uint64_t *gpa, uint32_t value)

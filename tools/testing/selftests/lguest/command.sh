@@ -35,7 +35,7 @@ disk()
 }
 
 echo "TAP version 13"
-echo "1..23"
+echo "1..28"
 
 run 0; report "powers off: 0"
 run 1 -p crash && says "the guest crashed: on purpose"; report "crash: 1, with its words"
@@ -57,6 +57,11 @@ run 2 -d "$tmp/none" && says "$tmp/none: No such file"; report "no disk: 2"
 run 2 --frob && says "no such option" && run 2 extra && says "without an option" &&
 	run 2 -p "$(printf %3000d 0)" && says "a command line of 3000 bytes; this kernel takes 2047"
 report "odd arguments: 2"
+run 2 -c2 && says "'-c': no such option" && run 2 -k && says "'-k' wants a value" &&
+	run 2 $(printf -- '-d none -n passt %.0s' $(seq 14)) && says "29 devices; 27 are possible"
+report "a letter among letters, too many devices: 2"
+lguest list >/dev/full 2>"$tmp/err"
+[ $? = 3 ] && says "lguest list: standard output: No space left"; report "what could not be printed: 3"
 (chmod 600 /dev/lguest; exec su nobody -s /bin/sh -c "lguest run -m 16 -k $guest") >"$tmp/out" 2>"$tmp/err"
 [ $? = 3 ] && says "join the group lguest"; report "no rights: 3, and what to do"
 
@@ -90,6 +95,33 @@ until_true grep -q spinning "$tmp/out" &&
 	lguest pause one && lguest resume one && lguest stop one && wait $! &&
 	! lguest stop one 2>"$tmp/err" && says "no guest of that name"
 report "one name, one guest, which list knows; pause, resume, stop"
+
+# In which of its processes it is found, and at what, is another matter each time.
+ended=0
+for round in $(seq 20); do
+	lguest run -m 16 -k "$guest" -p again >"$tmp/out" 2>"$tmp/err" </dev/null &
+	first=$!
+	sleep 0.$((round * 17 % 50 + 50))
+	kill $first
+	until_true [ ! -e /proc/$first/exe ] && wait $first || { kill -9 $first; break; }
+	ended=$round
+done
+[ "$ended" = 20 ]; report "restarts without end: SIGTERM ends it"
+
+# One that is told so from its beginning does not come to its first word.
+: >"$tmp/out"
+lguest run -m 16 --name two -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err" </dev/null &
+until lguest pause two 2>/dev/null; do :; done
+sleep 2
+[ ! -s "$tmp/out" ] && lguest resume two && until_true grep -q spinning "$tmp/out" && lguest stop two && wait $!
+report "paused before it runs"
+
+: >"$tmp/out"
+(trap '' HUP; exec lguest run -m 16 -k "$guest" -p spin) >"$tmp/out" 2>"$tmp/err" </dev/null &
+first=$!
+until_true grep -q spinning "$tmp/out" && kill -HUP $first && kill -INT $first && sleep 1 && [ -e /proc/$first/exe ] &&
+	kill $first && wait $first
+report "what is ignored stays ignored: nohup, a script's background"
 
 # second: the process that holds the Guest, a child of the first
 second() { ps -o pid,ppid | awk -v p="$1" '$2 == p { print $1 }'; }

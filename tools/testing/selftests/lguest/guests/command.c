@@ -331,6 +331,11 @@ static void thrice(void)
 		guest_shutdown("again", LGUEST_SHUTDOWN_RESTART);
 }
 
+static void again(void)
+{
+	guest_shutdown("again", LGUEST_SHUTDOWN_RESTART);
+}
+
 /* Writes one sector after the other, each once, and says so after each FLUSH. */
 static void flushes(void)
 {
@@ -696,7 +701,7 @@ static const struct word {
 	const char *word;
 	void (*run)(void);
 } words[] = {
-	{ "disk", disk }, { "thrice", thrice }, { "flushes", flushes }, { "echo", echo }, { "serial", serial },
+	{ "disk", disk }, { "thrice", thrice }, { "again", again }, { "flushes", flushes }, { "echo", echo }, { "serial", serial },
 	{ "rng", rng },	  { "spill", spill },	{ "flood", flood },	{ "notify", notify },	{ "crash", crash }, { "die", die },
 	{ "spin", spin }, { "errors", errors },	{ "duplex", duplex },	{ "serial_duplex", serial_duplex },
 	{ "size", size }, { "ready", ready },	{ "wait", wait_key },

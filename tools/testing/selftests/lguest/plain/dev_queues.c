@@ -298,7 +298,6 @@ TEST_F(rng, hostile_descriptors)
 		{ { { TOY_MEMORY - 8, 16, IND } }, RING_FEATURES },
 		{ { { UINT64_MAX - 15, 16, IND } }, RING_FEATURES },
 		{ { { 0x1000, 16, IND | NEXT, 1 } }, RING_FEATURES },
-		{ { { 0x1000, 16, IND | WRITE } }, RING_FEATURES },
 		/* A table in a table: the first descriptor is found in the ring itself. */
 		{ { { 0, 16, IND } }, RING_FEATURES, .ahead = 0xfff },
 	};

@@ -349,7 +349,9 @@ uint16_t toy_offer(struct toy_queue *q, const struct toy_buffer *buffers, unsign
 		fill(toy_at(q->device->toy, table), count, 0, buffers, count);
 		q->desc[head] = (struct vring_desc){ .addr = table,
 						     .len = count * sizeof(struct vring_desc),
-						     .flags = VRING_DESC_F_INDIRECT };
+						     /* The second flag is to be ignored. */
+						     .flags = VRING_DESC_F_INDIRECT |
+							      (head & 1 ? VRING_DESC_F_WRITE : 0) };
 		q->next_desc++;
 	} else {
 		fill(q->desc, q->size, head, buffers, count);
