@@ -40,12 +40,13 @@
 /* line: raises interrupt line 0 .. 31. From any task. */
 #define LHREQ_IRQ		2
 /*
- * on: 1 makes read() return with LGUEST_EXIT_BREAK, now and again, until 0 is written. From any
- * task.
+ * on: 1 makes the running read(), and each later one, return with LGUEST_EXIT_BREAK, until 0 is
+ * written. From any task.
  */
 #define LHREQ_BREAK		3
 /*
  * register (LGUEST_REG_*), address of a __u64 that gets its value. Only by the vCPU's task (EPERM).
+ * EFAULT: not to be written there. ENOMEM: for a page of the Guest's, which has a part of the flags.
  */
 #define LHREQ_GETREG		5
 /*
@@ -59,8 +60,8 @@
  */
 #define LHREQ_TRAP		7
 /*
- * value [, high half]: answers the access that the last read() told of. EINVAL if none waits. Only
- * by the vCPU's task.
+ * value [, high half]: answers the access that the last read() told of. No access has a high half so
+ * far. EINVAL if none waits. Only by the vCPU's task (EPERM).
  */
 #define LHREQ_ANSWER		8
 /*
@@ -83,14 +84,14 @@
  * kind (LGUEST_SPACE_*), address, size, eventfd, on: a write of this size (1, 2 or 4 bytes) to this
  * address, inside a window, signals the eventfd and does not end read(), or does so no more. The
  * value written is not told. From any task. EINVAL: not inside a window. EBADF: no eventfd. EEXIST:
- * the address has one. ESRCH, ENOSPC as above.
+ * address and size have one. ESRCH, ENOSPC as above.
  */
 #define LHREQ_DOORBELL		11
 
 /*
  * address, bytes: what the Guest is called by those who look at the Host; until then it has the
  * name of the program that initialised it. 1 to LGUEST_NAME_MAX - 1 bytes of any text without
- * control characters (EINVAL). From any task.
+ * control characters (EINVAL). EFAULT: not to be read there. From any task.
  */
 #define LHREQ_NAME		12
 
@@ -138,7 +139,7 @@ enum lguest_exit_reason {
  */
 struct lguest_exit {
 	__u32 reason;			/* enum lguest_exit_reason */
-	__u32 size;			/* of an access, in bytes: 1, 2, 4 or 8 */
+	__u32 size;			/* of an access, in bytes: 1, 2 or 4 (8 is kept for later) */
 	__u32 write; /* of an access: 1 the Guest writes, 0 it reads and waits for LHREQ_ANSWER */
 	__u32 reserved;
 	__aligned_u64 gpa;
