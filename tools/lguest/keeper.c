@@ -126,17 +126,11 @@ static int run_once(struct keeper *k, bool progress)
 	return wait_for_second(k);
 }
 
-/* The signals that end a Guest, without those that whoever started us would have ignored. */
-static void add_ending(sigset_t *signals)
+bool keeper_ignores_hangup(void)
 {
-	static const int ending[] = { SIGINT, SIGHUP, SIGQUIT };
 	struct sigaction now;
-	size_t i;
 
-	sigaddset(signals, SIGTERM);
-	for (i = 0; i < ARRAY_SIZE(ending); i++)
-		if (!sigaction(ending[i], NULL, &now) && now.sa_handler != SIG_IGN)
-			sigaddset(signals, ending[i]);
+	return !sigaction(SIGHUP, NULL, &now) && now.sa_handler == SIG_IGN;
 }
 
 int keeper_run(const struct options *options, keeper_hold *hold)
@@ -151,8 +145,12 @@ int keeper_run(const struct options *options, keeper_hold *hold)
 		return verb_fail(STATUS_USAGE, "%s", error.text);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (!keeper_ignores_hangup())
+		sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGQUIT);
 	sigaddset(&signals, SIGTSTP);
-	add_ending(&signals);
 	/* What the second process is told has to wait until that can listen. */
 	blocked = signals;
 	sigaddset(&blocked, SIGNAL_PAUSE);

@@ -8,6 +8,7 @@
 #define LGUEST_KEEPER_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "options.h"
 
@@ -26,5 +27,8 @@ typedef int keeper_hold(const struct options *options, const sigset_t *mask, boo
 
 /* Runs hold() in a new process for each start of the Guest; the enum status of the last one. */
 int keeper_run(const struct options *options, keeper_hold *hold);
+
+/* Whoever started us wants the Guest to outlive the terminal (nohup). In both processes. */
+bool keeper_ignores_hangup(void);
 
 #endif /* LGUEST_KEEPER_H */

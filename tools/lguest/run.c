@@ -64,14 +64,11 @@ static void catch_signals(const sigset_t *mask)
 	struct sigaction resized = { .sa_handler = resize_handler, .sa_flags = SA_RESTART };
 	struct sigaction patience = { .sa_handler = patience_handler };
 	struct sigaction continued = { .sa_handler = continue_handler, .sa_flags = SA_RESTART };
-	struct sigaction old;
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	size_t i;
 
-	/* What was ignored when all began stays so: nohup, a script's background. */
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		if (signals[i] == SIGTERM ||
-		    (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN))
+		if (signals[i] != SIGHUP || !keeper_ignores_hangup())
 			sigaction(signals[i], &stopped, NULL);
 	sigaction(SIGALRM, &patience, NULL);
 	sigaction(SIGNAL_PAUSE, &pause, NULL);

@@ -119,9 +119,9 @@ report "paused before it runs"
 : >"$tmp/out"
 (trap '' HUP; exec lguest run -m 16 -k "$guest" -p spin) >"$tmp/out" 2>"$tmp/err" </dev/null &
 first=$!
-until_true grep -q spinning "$tmp/out" && kill -HUP $first && kill -INT $first && sleep 1 && [ -e /proc/$first/exe ] &&
-	kill $first && wait $first
-report "what is ignored stays ignored: nohup, a script's background"
+until_true grep -q spinning "$tmp/out" && kill -HUP $first && sleep 1 && [ -e /proc/$first/exe ] &&
+	kill -INT $first && wait $first
+report "nohup: SIGHUP stays ignored, SIGINT ends it"
 
 # second: the process that holds the Guest, a child of the first
 second() { ps -o pid,ppid | awk -v p="$1" '$2 == p { print $1 }'; }
