@@ -216,7 +216,7 @@ if modprobe zram && echo 256M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/
 	echo 1 >/sys/block/zram0/reset
 	echo -memory >/sys/fs/cgroup/cgroup.subtree_control
 	echo "# $swapped pages came back"
-	[ $status = 0 ] && [ $swapped -gt 4096 ] &&
+	[ $status = 0 ] && [ $swapped -gt 1024 ] &&
 		is out "$(i=0; while [ $i -lt $rounds ]; do
 			i=$((i + 1))
 			sum=$({ echo $i; cat $(yes "$tmp/random" | head -n $copies); } | md5sum)
