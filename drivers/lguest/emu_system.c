@@ -40,7 +40,7 @@ static int invalid_opcode(struct lg_cpu *cpu)
 
 u32 lg_guest_cr0(struct lg_cpu *cpu)
 {
-	return (cpu->paging.cr0 & ~LG_CR0_TS) | (cpu->ts ? LG_CR0_TS : 0);
+	return cpu->paging.cr0 | cpu->no_fpu;
 }
 
 static int set_cr0(struct lg_cpu *cpu, u32 value)
@@ -54,10 +54,10 @@ static int set_cr0(struct lg_cpu *cpu, u32 value)
 		lg_kill(cpu, "it goes to real mode (CR0 %#x), which is not to be had here", value);
 		return LG_EMU_LAUNCHER;
 	}
-	if ((value & ~LG_CR0_TS) != (cpu->paging.cr0 & ~LG_CR0_TS) &&
-	    lg_shadow_set_mode(cpu, value & ~LG_CR0_TS, cpu->paging.cr4, cpu->paging.efer))
+	if ((value & ~LG_CR0_NO_FPU) != cpu->paging.cr0 &&
+	    lg_shadow_set_mode(cpu, value & ~LG_CR0_NO_FPU, cpu->paging.cr4, cpu->paging.efer))
 		return general_protection(cpu);
-	cpu->ts = value & LG_CR0_TS;
+	cpu->no_fpu = value & LG_CR0_NO_FPU;
 	return 0;
 }
 
@@ -536,7 +536,7 @@ static int privileged(struct lg_cpu *cpu, struct lg_insn *insn)
 		cpu->halted = true;
 		return 0;
 	case LG_INSN_CLTS:
-		cpu->ts = false;
+		cpu->no_fpu &= ~LG_CR0_TS;
 		return 0;
 	case LG_INSN_CACHE:
 		return 0;

@@ -23,6 +23,8 @@ struct lg_cpu;
 #define LG_CR0_AM	BIT_ULL(18)
 #define LG_CR0_NW	BIT_ULL(29)
 #define LG_CR0_CD	BIT_ULL(30)
+/* What of CR0 is in cpu->no_fpu, the rest being in cpu->paging. */
+#define LG_CR0_NO_FPU	(LG_CR0_EM | LG_CR0_TS)
 #define LG_CR4_DE	BIT_ULL(3)
 #define LG_CR4_UMIP	BIT_ULL(11)
 

@@ -203,7 +203,7 @@ int lg_get_register(struct lg_cpu *cpu, u64 which, u64 *value)
 		*value = shown_selector(cpu, frame->ss);
 		return 0;
 	case LGUEST_REG_CR0:
-		*value = cpu->paging.cr0 | (cpu->ts ? X86_CR0_TS : 0);
+		*value = lg_guest_cr0(cpu);
 		return 0;
 	case LGUEST_REG_CR2:
 		*value = cpu->cr2;
@@ -335,7 +335,7 @@ enum lg_next lg_kill(struct lg_cpu *cpu, const char *fmt, ...)
 		(u32)f->ip, (u32)f->flags, shown_selector(cpu, f->ss),
 		(u32)f->sp, (u32)r->ax, (u32)r->bx, (u32)r->cx, (u32)r->dx,
 		(u32)r->si, (u32)r->di, (u32)r->bp, r->ds, r->es, r->fs, r->gs,
-		(u32)cpu->paging.cr0, cpu->cr2, (u32)cpu->paging.cr3,
+		lg_guest_cr0(cpu), cpu->cr2, (u32)cpu->paging.cr3,
 		(u32)cpu->paging.cr4);
 	if (bytes)
 		n += scnprintf(text + n, LGUEST_TEXT_MAX - n, "%*ph", bytes,

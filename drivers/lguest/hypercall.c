@@ -208,7 +208,7 @@ static enum lg_next hc_set_stack(struct lg_cpu *cpu, const u64 *arg)
 
 static enum lg_next hc_ts(struct lg_cpu *cpu, const u64 *arg)
 {
-	cpu->ts = ARG(0);
+	cpu->no_fpu = (cpu->no_fpu & LG_CR0_EM) | (ARG(0) ? LG_CR0_TS : 0);
 	return LG_RUN;
 }
 

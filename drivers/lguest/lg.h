@@ -127,7 +127,7 @@ struct lg_cpu {
 	struct lg_root root[LG_ROOTS];
 	unsigned int root_now;		/* which of them is that of the current CR3 */
 	u32 cr2;
-	bool ts;			/* CR0.TS: the FPU is not the Guest's to use, #NM */
+	u8 no_fpu;			/* CR0.TS and EM: the FPU is not the Guest's to use, #NM */
 	bool virtual_if; /* virtual IF until LHCALL_LGUEST_INIT, then lguest_data has it */
 	struct lg_segments seg;		/* GDT, LDT, TSS as the Guest gave them: segments.c */
 	u64 idt[LG_IDT_ENTRIES];	/* gates by LHCALL_LOAD_IDT_ENTRY; 0 is none */

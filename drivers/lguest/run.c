@@ -106,8 +106,14 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 {
 	u32 error = cpu->state->frame.error;
 
-	if (vector == LGUEST_TRAP_ENTRY && !cpu->user)
-		return lg_hypercall(cpu);
+	if (vector == LGUEST_TRAP_ENTRY && !cpu->user) {
+		enum lg_next next = lg_hypercall(cpu);
+
+		/* Instructions are executed again by themselves; it is behind this one. */
+		if (unlikely(cpu->no_memory) && !cpu->exit.reason)
+			cpu->hypercall_waits = true;
+		return next;
+	}
 	if (vector == X86_TRAP_GP)
 		return lg_emulate(cpu, vector, error);
 	if (vector == IA32_SYSCALL_VECTOR)
@@ -232,7 +238,6 @@ static noinline int enter_traced(struct lg_cpu *cpu)
 int lg_run(struct lg_cpu *cpu)
 {
 	int vector, err = 0;
-	bool user;
 
 	lg_watch_begin(cpu);
 	cpu->io_waits = lg_io_waits(cpu);
@@ -264,18 +269,10 @@ int lg_run(struct lg_cpu *cpu)
 			continue;
 		}
 
-		user = cpu->user;
 		vector = lg_traced() ? enter_traced(cpu) : lg_world_enter(cpu);
 		handle_exit(cpu, vector);
-		if (unlikely(cpu->no_memory)) {
-			/*
-			 * Instructions are executed again by themselves; it is behind this one. From
-			 * user level it was no hypercall, wherever the vCPU is now.
-			 */
-			if (vector == LGUEST_TRAP_ENTRY && !user && !cpu->exit.reason)
-				cpu->hypercall_waits = true;
+		if (unlikely(cpu->no_memory))
 			break;
-		}
 	}
 	/* What else ends the loop: cpu->no_memory. An exit that is there already is told first. */
 	if (!err && !cpu->exit.reason)

@@ -194,12 +194,6 @@ static void user_segments_back(const struct lg_world *world)
 		wrmsrq(MSR_FS_BASE, world->fs_base);
 }
 
-/* Is the FPU not the Guest's to use, so that its instructions are #NM? */
-static __always_inline bool fpu_traps(const struct lg_cpu *cpu)
-{
-	return cpu->ts || cpu->paging.cr0 & X86_CR0_EM;
-}
-
 /*
  * Into the loaded span: this CPU is the vCPU's until lg_world_put(), so what
  * depends on the CPU and on who ran there before is done here.
@@ -447,14 +441,15 @@ int lg_world_enter(struct lg_cpu *cpu)
 		debug_in(cpu);
 	pkru_in(world);
 
-	if (fpu_traps(cpu))
+	/* CR0.TS or EM, as the Guest has it: its FPU instructions are #NM then. */
+	if (cpu->no_fpu)
 		set_cr0_ts();
 
 	record = lg_watch_enter(cpu, view);
 	lg_switch(state);
 	left = rdtsc();
 
-	if (fpu_traps(cpu))
+	if (cpu->no_fpu)
 		clear_cr0_ts();
 	/*
 	 * S5: nothing of the host may use what is not yet put back; so no

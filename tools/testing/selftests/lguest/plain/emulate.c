@@ -236,20 +236,20 @@ TEST(the_io_map_of_the_tss)
 TEST(cr0)
 {
 	start(false);
-	cpu->ts = true;
+	cpu->no_fpu = LG_CR0_TS;
 	at_kernel("\x0f\x20\xc0", 3);
 	ASSERT_EQ(cpu->paging.cr0 | LG_CR0_TS, regs->ax);
 	at_kernel("\x0f\x06", 2);
-	ASSERT_FALSE(cpu->ts);
+	ASSERT_EQ(0, cpu->no_fpu);
 	/* TS alone is nothing of paging's. */
 	regs->ax |= LG_CR0_TS;
 	at_kernel("\x0f\x22\xc0", 3);
-	ASSERT_TRUE(cpu->ts);
+	ASSERT_EQ(LG_CR0_TS, cpu->no_fpu);
 	ASSERT_EQ(0, m.modes);
 	regs->ax &= ~(LG_CR0_TS | LG_CR0_WP);
 	at_kernel("\x0f\x22\xc0", 3);
 	ASSERT_EQ(1, m.modes);
-	ASSERT_FALSE(cpu->ts);
+	ASSERT_EQ(0, cpu->no_fpu);
 	/* LMSW sets and clears MP, EM and TS, and cannot clear PE. */
 	regs->cx = LG_CR0_EM;
 	at_kernel("\x0f\x01\xf1", 3);

@@ -60,7 +60,8 @@ struct lg_cpu {
 	bool user;
 	struct lg_paging paging;
 	u32 cr2;
-	bool ts, virtual_if;
+	u8 no_fpu;
+	bool virtual_if;
 	struct lg_segments seg;
 	u64 idt[LG_IDT_ENTRIES];
 	bool idt_in_memory;
