@@ -45,9 +45,14 @@ static inline long read_number(const char *file_name, const char *name)
 	return number;
 }
 
+/* A counter that is not there would never move. */
 static inline long vmstat(const char *name)
 {
-	return read_number("/proc/vmstat", name);
+	long value = read_number("/proc/vmstat", name);
+
+	if (value < 0)
+		FAIL("this kernel counts no %s", name);
+	return value;
 }
 
 /* A zram disk as swap, until end_swap(); false if this host has none. */
