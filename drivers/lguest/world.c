@@ -252,31 +252,38 @@ void lg_world_put(struct lg_cpu *cpu)
 }
 
 /*
- * PEBS and BTS write their records through page tables that have no place for
- * them: off while inside.
+ * MSRs that are the Guest's only while interrupts are off. PEBS and BTS write their records through
+ * page tables that have no place for them: off. SYSCALL is barred here if it may not be in the whole
+ * loaded span (lg_bar_entry_points()).
  */
-static void debug_store_off(struct lg_world *world)
+static void msrs_in(struct lg_world *world)
 {
-	if (!static_branch_unlikely(&lg_has_debug_store))
+	if (!static_branch_unlikely(&lg_switches_msrs))
 		return;
 	if (lg_has_pebs) {
 		rdmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
 		if (world->pebs)
 			wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
 	}
-	rdmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
-	if (world->debugctl & DEBUGCTL_STORES)
-		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl & ~DEBUGCTL_STORES);
+	if (lg_has_debug_store) {
+		rdmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
+		if (world->debugctl & DEBUGCTL_STORES)
+			wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl & ~DEBUGCTL_STORES);
+	}
+	if (lg_kvm_reads_efer)
+		lg_bar_syscall(world);
 }
 
-static void debug_store_on(const struct lg_world *world)
+static void msrs_out(const struct lg_world *world)
 {
-	if (!static_branch_unlikely(&lg_has_debug_store))
+	if (!static_branch_unlikely(&lg_switches_msrs))
 		return;
+	if (lg_kvm_reads_efer)
+		lg_unbar_syscall(world);
+	if (lg_has_debug_store && world->debugctl & DEBUGCTL_STORES)
+		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
 	if (lg_has_pebs && world->pebs)
 		wrmsrq(MSR_IA32_PEBS_ENABLE, world->pebs);
-	if (world->debugctl & DEBUGCTL_STORES)
-		wrmsrq(MSR_IA32_DEBUGCTLMSR, world->debugctl);
 }
 
 /*
@@ -436,7 +443,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 	state->frame.ss |= 3;
 	state->frame.ip = (u32)state->frame.ip;
 
-	debug_store_off(world);
+	msrs_in(world);
 	if (unlikely((this_cpu_read(cpu_dr7) | cpu->dr[7]) & DR7_ENABLES))
 		debug_in(cpu);
 	pkru_in(world);
@@ -461,7 +468,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 		wrmsrq(MSR_IA32_SPEC_CTRL,
 		       this_cpu_read(x86_spec_ctrl_current));
 #endif
-	debug_store_on(world);
+	msrs_out(world);
 
 	vector = unlikely(state->aborted) ? LG_EXIT_ABORTED : (u8)state->frame.vector;
 	lg_watch_exit(cpu, state, record, vector, left);

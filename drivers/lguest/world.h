@@ -9,6 +9,7 @@
 
 #include <linux/jump_label.h>
 #include <asm/fpu/types.h>
+#include <asm/msr.h>
 
 #include "watch.h"
 
@@ -32,8 +33,8 @@ struct lg_world {
 	u64 xcr0; /* state components that the Guest has switched on */
 	u16 ds, es, fs; /* the Launcher's, while loaded */
 	u64 fs_base;
-	u64 efer_sce, sysenter_cs; /* the host's, while loaded */
-	u64 pebs, debugctl; /* what debug_store_off() has put aside */
+	u64 efer_sce, sysenter_cs; /* the host's, while barred */
+	u64 pebs, debugctl; /* the host's, while inside */
 	u32 pkru; /* the Launcher's, while loaded */
 	u64 host_dr[4]; /* addresses, while the Guest's are in the processor */
 	int facts_of; /* the CPU that host_* in the state was read from, or -1 */
@@ -46,9 +47,30 @@ void lg_make_t_idt(void);
 /* ---- world_host.c: by the vCPU's task, preemption off ---- */
 /* State components: of the host, and those of them that a 32-bit Guest can reach. */
 extern u64 lg_host_xcr0, lg_fpu_mask;
-/* This CPU writes records through linear addresses: PEBS, BTS. */
-DECLARE_STATIC_KEY_FALSE(lg_has_debug_store);
-extern bool lg_has_pebs;
+/* There are MSRs to be switched at each entry, for one of these reasons. */
+DECLARE_STATIC_KEY_FALSE(lg_switches_msrs);
+/* The CPUs write records through linear addresses: BTS, PEBS. */
+extern bool lg_has_debug_store, lg_has_pebs;
+/* KVM reads EFER by an interrupt, and keeps it. */
+extern bool lg_kvm_reads_efer;
+
+/* Interrupts off; so inline that nothing can trace them while the world is not whole. */
+static __always_inline void lg_bar_syscall(struct lg_world *world)
+{
+	u64 efer;
+
+	rdmsrq(MSR_EFER, efer);
+	world->efer_sce = efer & EFER_SCE;
+	wrmsrq(MSR_EFER, efer & ~EFER_SCE);
+}
+
+static __always_inline void lg_unbar_syscall(const struct lg_world *world)
+{
+	u64 efer;
+
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer | world->efer_sce);
+}
 
 void lg_bar_entry_points(struct lg_world *world);
 void lg_unbar_entry_points(const struct lg_world *world);

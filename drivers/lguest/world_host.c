@@ -8,6 +8,7 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
+#include <asm/vmx.h>
 
 #include "under_kvm.h"
 #include "world.h"
@@ -17,8 +18,8 @@
 
 u64 lg_host_xcr0, lg_fpu_mask;
 static unsigned int fpu_size;
-DEFINE_STATIC_KEY_FALSE(lg_has_debug_store);
-bool lg_has_pebs;
+DEFINE_STATIC_KEY_FALSE(lg_switches_msrs);
+bool lg_has_debug_store, lg_has_pebs, lg_kvm_reads_efer;
 
 /* ---- The way into the kernel ---- */
 
@@ -26,17 +27,18 @@ bool lg_has_pebs;
  * A SYSCALL or SYSENTER of the Guest's would enter the Host's kernel in ring 0 on the Guest's page
  * tables (S1). EFER is read each time: its other bits are not ours, and KVM switches SVM on and off
  * by an interrupt.
+ *
+ * Where KVM reads EFER by an interrupt, SYSCALL is barred at each entry instead, while interrupts
+ * are off (lg_world_enter()).
  */
 void lg_bar_entry_points(struct lg_world *world)
 {
 	unsigned long flags;
-	u64 efer;
 
 	local_irq_save(flags);
-	rdmsrq(MSR_EFER, efer);
+	if (!lg_kvm_reads_efer)
+		lg_bar_syscall(world);
 	rdmsrq(MSR_IA32_SYSENTER_CS, world->sysenter_cs);
-	world->efer_sce = efer & EFER_SCE;
-	wrmsrq(MSR_EFER, efer & ~EFER_SCE);
 	wrmsrq(MSR_IA32_SYSENTER_CS, 0);
 	local_irq_restore(flags);
 }
@@ -45,13 +47,26 @@ void lg_bar_entry_points(struct lg_world *world)
 void lg_unbar_entry_points(const struct lg_world *world)
 {
 	unsigned long flags;
-	u64 efer;
 
 	local_irq_save(flags);
-	rdmsrq(MSR_EFER, efer);
-	wrmsrq(MSR_EFER, efer | world->efer_sce);
+	if (!lg_kvm_reads_efer)
+		lg_unbar_syscall(world);
 	wrmsrq(MSR_IA32_SYSENTER_CS, world->sysenter_cs);
 	local_irq_restore(flags);
+}
+
+/*
+ * Where VMX cannot switch EFER (SDM vol. 3, appendix A.5), KVM does so. What the host has it reads by
+ * an interrupt when its first machine is made; this CPU gets it back after each KVM guest. If SCE were
+ * clear in it, the next system call's SYSRET would be a #UD in ring 0.
+ */
+static bool kvm_reads_efer(void)
+{
+	u64 entry_controls;
+
+	if (!boot_cpu_has(X86_FEATURE_VMX) || rdmsrq_safe(MSR_IA32_VMX_ENTRY_CTLS, &entry_controls))
+		return false;
+	return !(entry_controls >> 32 & VM_ENTRY_LOAD_IA32_EFER);
 }
 
 /* ---- FPU and what goes with it ---- */
@@ -132,9 +147,12 @@ void lg_world_module_init(void)
 	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL &&
 	    boot_cpu_has(X86_FEATURE_DS) &&
 	    !rdmsrq_safe(MSR_IA32_DEBUGCTLMSR, &value)) {
+		lg_has_debug_store = true;
 		lg_has_pebs = !rdmsrq_safe(MSR_IA32_PEBS_ENABLE, &value);
-		static_branch_enable(&lg_has_debug_store);
 	}
+	lg_kvm_reads_efer = kvm_reads_efer();
+	if (lg_has_debug_store || lg_kvm_reads_efer)
+		static_branch_enable(&lg_switches_msrs);
 
 	lg_kvm_module_init();
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM on the same CPUs: it switches a bit of EFER on and off by IPI, and saves and restores what
- * lguest bars, breakpoints and the FPU. Neither takes anything from the other (S1, S5).
+ * KVM on the same CPUs: it switches a bit of EFER on and off by IPI (SVM), or reads EFER by one to
+ * have it for later (VMX), and saves and restores what lguest bars, breakpoints and the FPU. Neither
+ * takes anything from the other (S1, S5).
  *
- * The emulator's processor has SVM, so that a stock KVM runs in the emulated host.
+ * QEMU's processor has SVM, and those of Bochs have VMX, so that a stock KVM runs in the emulated
+ * host. That of a Penryn does not switch EFER by itself: KVM does, with what its interrupt read.
  *
  * lguest-host: smp=2
+ * lguest-host: smp=2 emulator=bochs cpu=core2_penryn_t9600
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -21,7 +24,21 @@
 #include "guests/work.h"
 
 #define PAGE		4096ul
-#define CODE_GPA	0x1000
+
+/* What a KVM guest has, from address 0 on, a page for each. */
+enum { PML4, PDPT, PAGE_DIRECTORY, CODE, PAGES };
+
+/* What it counts in, behind its code. */
+#define COUNTER		(CODE * PAGE + 0x800)
+
+#define CR0_PG_NE_PE	0x80000021ul
+#define CR4_PAE		0x20u
+/* As Linux has it: KVM compares it with what it believes the host's to be. */
+#define EFER_NX_LMA_LME_SCE	0xd01ul
+
+/* A page table's entry: present, writable; a large page. */
+#define ENTRY		0x3ul
+#define LARGE		0x80ul
 
 /* A virtual machine of KVM's, which counts in memory and halts, over and over. */
 struct kvm_vm {
@@ -34,7 +51,8 @@ static int kvm = -1;
 
 static bool kvm_is_there(void)
 {
-	if (access("/dev/kvm", F_OK) && system("modprobe kvm_amd 2>/dev/null"))
+	if (access("/dev/kvm", F_OK) &&
+	    system("modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null"))
 		return false;
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	return kvm >= 0;
@@ -42,16 +60,20 @@ static bool kvm_is_there(void)
 
 static void kvm_make(struct kvm_vm *k)
 {
-	/* 0: incw 0x1800; hlt; jmp 0 */
-	static const uint8_t code[] = { 0xff, 0x06, 0x00, 0x18, 0xf4, 0xeb, 0xf9 };
-	struct kvm_userspace_memory_region region = {
-		.guest_phys_addr = CODE_GPA, .memory_size = PAGE,
-	};
-	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2 };
+	/* 0: incw COUNTER; hlt; jmp 0 */
+	static const uint8_t code[] = { 0x66, 0xff, 0x04, 0x25, COUNTER & 0xff, COUNTER >> 8, 0, 0,
+					0xf4, 0xeb, 0xf5 };
+	struct kvm_userspace_memory_region region = { .memory_size = PAGES * PAGE };
+	struct kvm_regs regs = { .rip = CODE * PAGE, .rflags = 2 };
 	struct kvm_sregs sregs;
+	uint64_t *tables;
 
-	k->memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	memcpy((void *)k->memory, code, sizeof(code));
+	k->memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	tables = (uint64_t *)k->memory;
+	tables[PML4 * PAGE / 8] = PDPT * PAGE | ENTRY;
+	tables[PDPT * PAGE / 8] = PAGE_DIRECTORY * PAGE | ENTRY;
+	tables[PAGE_DIRECTORY * PAGE / 8] = LARGE | ENTRY;
+	memcpy((void *)k->memory + CODE * PAGE, code, sizeof(code));
 	region.userspace_addr = (uintptr_t)k->memory;
 	k->vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	if (k->vm < 0 || ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &region))
@@ -61,22 +83,27 @@ static void kvm_make(struct kvm_vm *k)
 		      MAP_SHARED, k->vcpu, 0);
 	if (k->vcpu < 0 || k->run == MAP_FAILED || ioctl(k->vcpu, KVM_GET_SREGS, &sregs))
 		FAIL("KVM: %s", strerror(errno));
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
+	sregs.cs = (struct kvm_segment) { .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1,
+					  .limit = ~0u };
+	sregs.tr.type = 11;
+	sregs.cr0 = CR0_PG_NE_PE;
+	sregs.cr3 = PML4 * PAGE;
+	sregs.cr4 = CR4_PAE;
+	sregs.efer = EFER_NX_LMA_LME_SCE;
 	if (ioctl(k->vcpu, KVM_SET_SREGS, &sregs) || ioctl(k->vcpu, KVM_SET_REGS, &regs))
 		FAIL("KVM: %s", strerror(errno));
 }
 
 static void kvm_turn(struct kvm_vm *k)
 {
-	uint16_t before = *(volatile uint16_t *)(k->memory + 0x800);
+	uint16_t before = *(volatile uint16_t *)(k->memory + COUNTER);
 
 	while (ioctl(k->vcpu, KVM_RUN, 0))
 		if (errno != EINTR)
 			FAIL("KVM_RUN: %s", strerror(errno));
 	if (k->run->exit_reason != KVM_EXIT_HLT)
 		FAIL("KVM's guest ended with %u", k->run->exit_reason);
-	if (*(volatile uint16_t *)(k->memory + 0x800) != (uint16_t)(before + 1))
+	if (*(volatile uint16_t *)(k->memory + COUNTER) != (uint16_t)(before + 1))
 		FAIL("KVM's guest has not counted");
 }
 
@@ -85,7 +112,7 @@ static void kvm_drop(struct kvm_vm *k)
 	munmap(k->run, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
 	close(k->vcpu);
 	close(k->vm);
-	munmap((void *)k->memory, PAGE);
+	munmap((void *)k->memory, PAGES * PAGE);
 }
 
 static struct kvm_vm machine;
