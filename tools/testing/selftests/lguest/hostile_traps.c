@@ -44,7 +44,7 @@ FIXTURE_VARIANT_ADD(traps, from_kernel_level) { .user = false };
 
 FIXTURE_SETUP(traps)
 {
-	engine_start(&self->engine, 20000, 10);
+	engine_start(&self->engine, 20000, 200);
 }
 
 FIXTURE_TEARDOWN(traps)
@@ -333,7 +333,7 @@ TEST(traps_with_bad_kernel_stacks)
 	struct engine engine;
 	int i, j;
 
-	engine_start(&engine, 20000, 10);
+	engine_start(&engine, 20000, 200);
 	for (i = 0; i < ARRAY_SIZE(bad_stacks); i++) {
 		for (j = 0; j < ARRAY_SIZE(selectors); j++) {
 			/* INT 0x1f, EAX and the others being the call's; INT3 */
@@ -371,7 +371,7 @@ TEST(kernel_stacks_of_too_many_pages)
 	char want[64];
 	int i;
 
-	engine_start(&engine, 20000, 10);
+	engine_start(&engine, 20000, 200);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		cases[i] = engine_case(false, CODE(0xcd, 0x1f, 0xcc));
 		cases[i].ax = LHCALL_SET_STACK;
