@@ -14,7 +14,9 @@
 #include "verb.h"
 
 /* How long one who connected may take to say what he wants (milliseconds). */
-#define PATIENCE 200
+#define PATIENCE 2000
+/* How long one who was asked may say nothing (milliseconds). */
+#define SILENCE 10000
 /* What is answered to one who may; the connection's end then says that it is done. */
 #define ACCEPTED "accepted"
 
@@ -88,6 +90,7 @@ static int ask(const char *name, const char *command)
 	struct sockaddr_un address;
 	socklen_t len = make_address(&address, name);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
 	char answer[CONTROL_COMMAND_MAX] = "";
 	int status = STATUS_OK;
 
@@ -99,8 +102,13 @@ static int ask(const char *name, const char *command)
 			errno == ECONNREFUSED ?
 				"no guest of that name is running; 'lguest list' has those that are" :
 				strerror(errno));
-	} else if (send(fd, command, strlen(command), MSG_NOSIGNAL) < 0 ||
-		   recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strcmp(answer, ACCEPTED)) {
+	} else if (send(fd, command, strlen(command), MSG_NOSIGNAL) >= 0 &&
+		   !poll(&wait, 1, SILENCE)) {
+		status = verb_fail(
+			STATUS_FAILED,
+			"%s: no answer, as of one that is suspended; it is told when it goes on",
+			name);
+	} else if (recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strcmp(answer, ACCEPTED)) {
 		status = verb_fail(STATUS_FAILED, "%s: it belongs to another user, or has ended",
 				   name);
 	} else {

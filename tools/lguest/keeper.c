@@ -32,6 +32,11 @@ static void end(struct keeper *k, int signal)
 	kill(k->second, signal);
 }
 
+static void tell_pause(const struct keeper *k)
+{
+	sigqueue(k->second, SIGNAL_PAUSE, (union sigval){ .sival_int = k->paused });
+}
+
 static void obey(struct keeper *k)
 {
 	char command[CONTROL_COMMAND_MAX];
@@ -46,7 +51,7 @@ static void obey(struct keeper *k)
 	}
 	if (!strcmp(command, "pause") || !strcmp(command, "resume")) {
 		k->paused = *command == 'p';
-		kill(k->second, k->paused ? SIGNAL_PAUSE : SIGNAL_RESUME);
+		tell_pause(k);
 	}
 	close(client);
 }
@@ -122,7 +127,7 @@ static int run_once(struct keeper *k, bool progress)
 		exit(k->hold(k->options, &k->before, progress));
 	}
 	if (k->paused)
-		kill(k->second, SIGNAL_PAUSE);
+		tell_pause(k);
 	return wait_for_second(k);
 }
 
@@ -140,6 +145,8 @@ int keeper_run(const struct options *options, keeper_hold *hold)
 	sigset_t signals, blocked;
 	int status;
 
+	/* One who ignores it passes that on; then no child's end would be told. */
+	signal(SIGCHLD, SIG_DFL);
 	k.control = control_listen(options->name, &error);
 	if (k.control < 0)
 		return verb_fail(STATUS_USAGE, "%s", error.text);
@@ -154,7 +161,6 @@ int keeper_run(const struct options *options, keeper_hold *hold)
 	/* What the second process is told has to wait until that can listen. */
 	blocked = signals;
 	sigaddset(&blocked, SIGNAL_PAUSE);
-	sigaddset(&blocked, SIGNAL_RESUME);
 	sigprocmask(SIG_BLOCK, &blocked, &k.before);
 	k.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 

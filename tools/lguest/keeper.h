@@ -12,9 +12,11 @@
 
 #include "options.h"
 
-/* What the first process tells the second one by, beside SIGTERM. */
-#define SIGNAL_PAUSE SIGUSR1
-#define SIGNAL_RESUME SIGUSR2
+/*
+ * What the first process tells the second one by, beside SIGTERM. Its value is true for pause, false
+ * for resume: of one real-time signal, all come, and in their order.
+ */
+#define SIGNAL_PAUSE SIGRTMIN
 
 /* How the second process says that the Guest wants to be started again; no enum status. */
 #define STATUS_RESTART 64

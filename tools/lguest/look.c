@@ -53,6 +53,7 @@ char *look_ask(const struct look_guest *guest, const char *file,
 	fd = open(path, (question ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
+	errno = EINVAL; /* of an empty question, which is no error to write */
 	if (!question || write(fd, question, strlen(question)) > 0)
 		text = read_all(fd);
 	err = errno;
@@ -165,7 +166,7 @@ int look_find(const char *name, struct look_guest *guest,
 	      struct lguest_error *error)
 {
 	struct look_guest *all;
-	int i, count, found = -1, named = 0;
+	int i, count, found = -1, numbered = -1, named = 0;
 	char *end;
 	unsigned long number = strtoul(name, &end, 10);
 	bool is_number = isdigit((unsigned char)*name) && !*end;
@@ -174,8 +175,7 @@ int look_find(const char *name, struct look_guest *guest,
 	if (count < 0)
 		return -1;
 	for (i = 0; i < count; i++) {
-		if (!strcmp(all[i].folder, name) ||
-		    (is_number && all[i].number == number)) {
+		if (!strcmp(all[i].folder, name)) {
 			found = i;
 			named = 1;
 			break;
@@ -184,6 +184,13 @@ int look_find(const char *name, struct look_guest *guest,
 			found = i;
 			named++;
 		}
+		if (is_number && all[i].number == number)
+			numbered = i;
+	}
+	/* A name may be a number; stop, pause and resume know names only. */
+	if (!named && numbered >= 0) {
+		found = numbered;
+		named = 1;
 	}
 	if (named == 1)
 		*guest = all[found];

@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,8 +60,11 @@ const char *verb_odd_option(char **argv)
 {
 	static char letter[] = "-?";
 
+	const char *next = argv[optind];
 	/* Among letters behind one dash, getopt has not come to the end of the word. */
-	if (!optopt || optopt > UCHAR_MAX)
+	bool among = next && next[0] == '-' && next[1] != '-' && optopt && strchr(next, optopt);
+
+	if (!optopt || optopt > UCHAR_MAX || (!among && !strncmp(argv[optind - 1], "--", 2)))
 		return argv[optind - 1];
 	letter[1] = optopt;
 	return letter;

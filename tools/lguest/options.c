@@ -138,7 +138,9 @@ int options_parse(int argc, char **argv, struct options *options)
 		case OPT_UNPACK:
 			if (!strcmp(optarg, "guest"))
 				options->files.unpack = UNPACK_GUEST;
-			else if (strcmp(optarg, "launcher"))
+			else if (!strcmp(optarg, "launcher"))
+				options->files.unpack = UNPACK_LAUNCHER;
+			else
 				return verb_misused(
 					"'%s' unpacks nothing; 'launcher' and 'guest' do", optarg);
 			break;
@@ -170,7 +172,9 @@ int options_parse(int argc, char **argv, struct options *options)
 		case OPT_PCI_BAR:
 			if (!strcmp(optarg, "io"))
 				options->bar = LGUEST_SPACE_PORT;
-			else if (strcmp(optarg, "memory"))
+			else if (!strcmp(optarg, "memory"))
+				options->bar = LGUEST_SPACE_MEMORY;
+			else
 				return verb_misused("'%s' is no space for a BAR; memory and io are",
 						    optarg);
 			break;

@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "hardware.h"
@@ -42,9 +43,9 @@ static void patience_handler(int signal)
 	_exit(STATUS_OK);
 }
 
-static void pause_handler(int signal)
+static void pause_handler(int signal, siginfo_t *info, void *context)
 {
-	machine_pause(signal == SIGNAL_PAUSE);
+	machine_pause(info->si_value.sival_int);
 }
 
 static void resize_handler(int signal)
@@ -55,12 +56,14 @@ static void resize_handler(int signal)
 static void continue_handler(int signal)
 {
 	terminal_continued();
+	/* Only who has the terminal is told of another size. */
+	console_resized();
 }
 
-static void catch_signals(const sigset_t *mask)
+static void catch_signals(sigset_t mask)
 {
 	struct sigaction stopped = { .sa_handler = stop_handler };
-	struct sigaction pause = { .sa_handler = pause_handler };
+	struct sigaction pause = { .sa_sigaction = pause_handler, .sa_flags = SA_SIGINFO };
 	struct sigaction resized = { .sa_handler = resize_handler, .sa_flags = SA_RESTART };
 	struct sigaction patience = { .sa_handler = patience_handler };
 	struct sigaction continued = { .sa_handler = continue_handler, .sa_flags = SA_RESTART };
@@ -72,19 +75,33 @@ static void catch_signals(const sigset_t *mask)
 			sigaction(signals[i], &stopped, NULL);
 	sigaction(SIGALRM, &patience, NULL);
 	sigaction(SIGNAL_PAUSE, &pause, NULL);
-	sigaction(SIGNAL_RESUME, &pause, NULL);
 	sigaction(SIGWINCH, &resized, NULL);
 	sigaction(SIGCONT, &continued, NULL);
 	/* The first process stops both. */
 	signal(SIGTSTP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_SETMASK, mask, NULL);
+	/* Whoever started us may have them blocked. */
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigdelset(&mask, signals[i]);
+	sigdelset(&mask, SIGALRM);
+	sigdelset(&mask, SIGNAL_PAUSE);
+	sigdelset(&mask, SIGWINCH);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* What cannot begin; whoever has ended it meanwhile is no longer interested. */
 static int not_begun(int status, const struct lguest_error *error)
 {
 	return machine_stopping() ? STATUS_OK : verb_fail(status, "%s", error->text);
+}
+
+/* Of one that crashed, there are worse news. */
+static int all_written(void)
+{
+	if (!terminal_lost())
+		return STATUS_OK;
+	return verb_fail(STATUS_FAILED, "the console's output is not complete: %s",
+			 strerror(terminal_lost()));
 }
 
 /* The second process, from its beginning to its end. */
@@ -96,7 +113,7 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	enum machine_end end;
 	int status;
 
-	catch_signals(mask);
+	catch_signals(*mask);
 	/* What is wrong with files needs no Host to be told, and leaves nothing behind. */
 	status = machine_load(&machine, options->memory, &options->files, progress, &error);
 	if (!status && hardware_create(&hardware, options, &error))
@@ -123,9 +140,9 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 		/* In the middle of a line, as a rule: what is said next is somebody else's. */
 		if (isatty(STDOUT_FILENO))
 			terminal_write("\n", 1);
-		return STATUS_OK;
+		return all_written();
 	case END_POWEROFF:
-		return STATUS_OK;
+		return all_written();
 	case END_RESTART:
 		return STATUS_RESTART;
 	case END_CRASHED:

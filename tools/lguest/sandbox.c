@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include <asm/termbits.h>
 #include <linux/if_tun.h>
 
 #include "sandbox.h"
@@ -39,8 +40,9 @@ static const int allowed[] = {
 };
 /* clang-format on */
 
+/* Newer C libraries ask terminals by the second three. */
 static const unsigned int ioctls[] = {
-	TCGETS, TCSETS, TCSETSW, TIOCGWINSZ, TUNSETOFFLOAD,
+	TCGETS, TCSETS, TCSETSW, TCGETS2, TCSETS2, TCSETSW2, TIOCGPGRP, TIOCGWINSZ, TUNSETOFFLOAD,
 };
 
 /* 0 or a negative errno. */

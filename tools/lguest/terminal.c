@@ -18,6 +18,7 @@
 
 static struct termios original;
 static bool is_terminal;
+static pid_t group; /* our process group */
 static atomic_bool is_raw;
 
 /* Set up before the thread starts, and not changed after. */
@@ -36,29 +37,43 @@ static struct {
 	size_t count;
 } waiting = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* Why something that was written did not come to its file, if that is worth a word. */
+static atomic_int lost;
+
 /* Keeps what different devices write from mixing within one call. */
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
 
 void terminal_remember(void)
 {
 	is_terminal = !tcgetattr(STDIN_FILENO, &original);
+	group = getpgrp();
+}
+
+/*
+ * In the background it is somebody else's: it was given back when that began, and to change it would
+ * stop us. One that is not our controlling terminal has neither.
+ */
+static bool is_ours(void)
+{
+	pid_t foreground = tcgetpgrp(STDIN_FILENO);
+
+	return is_terminal && (foreground < 0 || foreground == group);
 }
 
 void terminal_raw(void)
 {
 	struct termios raw = original;
 
-	if (!is_terminal)
-		return;
 	cfmakeraw(&raw);
 	is_raw = true;
-	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	if (is_ours())
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
 void terminal_restore(void)
 {
 	is_raw = false;
-	if (is_terminal)
+	if (is_ours())
 		tcsetattr(STDIN_FILENO, TCSANOW, &original);
 }
 
@@ -89,18 +104,23 @@ void terminal_write_to(int fd, const void *bytes, size_t count)
 		} else if (errno == EAGAIN) {
 			poll(&out, 1, -1);
 		} else if (errno != EINTR) {
+			/* Whoever reads a pipe or has a terminal may leave. */
+			if (errno != EPIPE && errno != EIO)
+				lost = errno;
 			break;
 		}
 	}
 }
 
+int terminal_lost(void)
+{
+	return lost;
+}
+
 void terminal_add_input(struct terminal_input *input)
 {
-	struct terminal_input **link = &inputs;
-
-	while (*link)
-		link = &(*link)->next;
-	*link = input;
+	input->next = inputs;
+	inputs = input;
 }
 
 void terminal_room(void)

@@ -37,8 +37,13 @@ void terminal_continued(void);
 void terminal_write(const void *bytes, size_t count);
 /* The same for another file, of which there is one writer. */
 void terminal_write_to(int fd, const void *bytes, size_t count);
+/* An errno if a file did not take all of it; 0 otherwise, or if nobody is there to read. */
+int terminal_lost(void);
 
-/* Before terminal_start(). Input goes to the first one that listens. */
+/*
+ * Before terminal_start(). Input goes to one that listens, the last added first: the serial port before
+ * the console, whose driver listens for good, whether or not anybody reads from that.
+ */
 void terminal_add_input(struct terminal_input *input);
 /* Starts the input thread. `leave` is called when the user types ^A x. */
 int terminal_start(void (*leave)(void), struct lguest_error *error);

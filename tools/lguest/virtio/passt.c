@@ -132,7 +132,7 @@ static int spawn(int fd, struct lguest_error *error)
 	char number[16];
 	char *argv[] = { "passt", "--quiet", "--fd", number, NULL };
 	posix_spawn_file_actions_t actions;
-	int err, status;
+	int err, status = -1;
 	pid_t pid;
 
 	snprintf(number, sizeof(number), "%d", fd);

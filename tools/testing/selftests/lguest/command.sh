@@ -29,13 +29,16 @@ says()
 	grep -q "$1" "$tmp/err"
 }
 
+# second: the process that holds the Guest, a child of the first
+second() { ps -o pid,ppid | awk -v p="$1" '$2 == p { print $1 }'; }
+
 disk()
 {
 	dd if=/dev/zero of="$tmp/disk" bs=1M count=8 2>/dev/null
 }
 
 echo "TAP version 13"
-echo "1..28"
+echo "1..33"
 
 run 0; report "powers off: 0"
 run 1 -p crash && says "the guest crashed: on purpose"; report "crash: 1, with its words"
@@ -62,8 +65,15 @@ run 2 -c2 && says "'-c': no such option" && run 2 -k && says "'-k' wants a value
 report "a letter among letters, too many devices: 2"
 lguest list >/dev/full 2>"$tmp/err"
 [ $? = 3 ] && says "lguest list: standard output: No space left"; report "what could not be printed: 3"
+lguest run -m 16 -k "$guest" -p "notify $word" >/dev/full 2>"$tmp/err" </dev/null
+[ $? = 3 ] && says "not complete: No space left"; report "a console that could not be written: 3"
 (chmod 600 /dev/lguest; exec su nobody -s /bin/sh -c "lguest run -m 16 -k $guest") >"$tmp/out" 2>"$tmp/err"
 [ $? = 3 ] && says "join the group lguest"; report "no rights: 3, and what to do"
+
+disk
+run 0 --pci-bar io --pci-bar memory --unpack guest --unpack launcher -d "$tmp/disk" -p disk && grep -q "disk ok" "$tmp/out" &&
+	run 2 --kernel && says "'--kernel' wants a value" && run 2 --rng=1 && says "'--rng=1': no such option"
+report "of options given twice the last counts; long ones by their names"
 
 for bar in memory io; do
 	disk
@@ -96,6 +106,21 @@ until_true grep -q spinning "$tmp/out" &&
 	! lguest stop one 2>"$tmp/err" && says "no guest of that name"
 report "one name, one guest, which list knows; pause, resume, stop"
 
+# All are pending when it goes on, and come in their order.
+disk
+: >"$tmp/out"
+lguest run -m 16 --name four -k "$guest" -d "$tmp/disk" -p flushes >"$tmp/out" 2>"$tmp/err" </dev/null &
+first=$!
+until_true [ -s "$tmp/out" ]
+held=$(second $first)
+kill -STOP "$held"
+lguest pause four && lguest resume four && lguest pause four && lguest resume four
+kill -CONT "$held"
+sleep 1
+said=$(wc -c <"$tmp/out")
+until_true sh -c "[ \$(wc -c <$tmp/out) -gt $said ]" && lguest stop four && wait $first
+report "pause and resume at once: it runs"
+
 # In which of its processes it is found, and at what, is another matter each time.
 ended=0
 for round in $(seq 20); do
@@ -122,9 +147,20 @@ first=$!
 until_true grep -q spinning "$tmp/out" && kill -HUP $first && sleep 1 && [ -e /proc/$first/exe ] &&
 	kill -INT $first && wait $first
 report "nohup: SIGHUP stays ignored, SIGINT ends it"
+(trap '' CHLD; exec lguest run -m 16 -k "$guest" -p spin) >"$tmp/out" 2>"$tmp/err" </dev/null &
+first=$!
+until_true grep -q spinning "$tmp/out" && kill $first && until_true [ ! -e /proc/$first/exe ] && wait $first
+report "SIGCHLD ignored by who starts it: SIGTERM ends it"
 
-# second: the process that holds the Guest, a child of the first
-second() { ps -o pid,ppid | awk -v p="$1" '$2 == p { print $1 }'; }
+# A keeper that is suspended: whoever asks is told so, and it does what it was asked when it goes on.
+: >"$tmp/out"
+lguest run -m 16 --name five -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err.five" </dev/null &
+first=$!
+until_true grep -q spinning "$tmp/out" && kill -STOP $first
+lguest stop five 2>"$tmp/err"
+[ $? = 3 ] && says "no answer" && kill -CONT $first && wait $first
+report "one that is suspended: 3, and later it is done"
+
 : >"$tmp/out"
 lguest run -m 16 -k "$guest" -p spin >"$tmp/out" 2>"$tmp/err" </dev/null &
 first=$!

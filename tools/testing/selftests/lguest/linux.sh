@@ -56,7 +56,7 @@ boots=0 restarts=1 mib=1 busy=2 rounds=1 copies=5 lines=2000
 # Other page tables, other splits of the address space: in the long run only.
 variants=$(ls $files/variants 2>/dev/null)
 echo "TAP version 13"
-echo "1..$((17 + (boots > 0) + $(echo "$variants" | wc -w)))"
+echo "1..$((18 + (boots > 0) + $(echo "$variants" | wc -w)))"
 
 dd if=/dev/urandom of="$tmp/random" bs=1M count=$mib 2>/dev/null
 dd if=/dev/zero of="$tmp/disk" bs=1M count=16 2>/dev/null
@@ -143,6 +143,12 @@ printf 'echo $((6 * 7)) words\nreboot -f\n' | lguest run -k $files/vmlinux -i $f
 	-p 'console=hvc0 quiet panic=-1' --no-reboot >"$tmp/out" 2>"$tmp/err"
 [ $? = 0 ] && [ "$(grep -c 'Leave it with exit' "$tmp/out")" = 1 ]; report "reboot, --no-reboot: 0"
 grep -q '^42 words' "$tmp/out"; report "words that were typed too early"
+
+# Its console's driver is there and listens as well; the shell is on the serial port.
+: >"$tmp/out"
+{ until_true grep -q 'Leave it with exit' "$tmp/out"; sleep 1; printf 'echo $((6 * 7)) words\npoweroff -f\n'; } |
+	timeout 120 lguest run -k $files/vmlinux -i $files/initrd -p 'console=ttyS0 quiet panic=-1' >"$tmp/out" 2>"$tmp/err"
+[ $? = 0 ] && grep -q '^42 words' "$tmp/out"; report "a shell on the serial port"
 
 # ---- Four at once.
 root 'seq '$lines' | md5sum; echo "== $me"'

@@ -210,7 +210,7 @@ FIXTURE_SETUP(random_code)
 {
 	if (variant->ldt)
 		host_state_use_ldt();
-	engine_start(&self->engine, 2000, 2);
+	engine_start(&self->engine, 2000 * test_slowness(), 2);
 }
 
 FIXTURE_TEARDOWN(random_code)

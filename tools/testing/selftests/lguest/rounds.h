@@ -20,4 +20,13 @@ static inline unsigned long test_rounds(unsigned long slice, unsigned long full)
 	return full * (times ?: 1);
 }
 
+/* How many times longer than elsewhere things may take: a kernel with KASAN, say (SLOW, scripts/check). */
+static inline unsigned long test_slowness(void)
+{
+	const char *slow = getenv("SLOW");
+	unsigned long times = slow ? strtoul(slow, NULL, 0) : 1;
+
+	return times ?: 1;
+}
+
 #endif /* LGUEST_TEST_ROUNDS_H */
