@@ -326,6 +326,14 @@ static int check_load(struct lg_cpu *cpu, enum lg_sreg reg, u16 sel)
 	return 0;
 }
 
+/* By MOV or POP. The pointer of a new stack comes with the next instruction (SDM vol. 3, 6.8.3). */
+static void put_sreg(struct lg_cpu *cpu, enum lg_sreg reg, u16 sel)
+{
+	lg_seg_put(cpu, reg, sel);
+	if (reg == LG_SREG_SS)
+		cpu->sti_shadow = true;
+}
+
 static int mov_sreg(struct lg_cpu *cpu, const struct lg_insn *insn)
 {
 	u32 sel;
@@ -337,7 +345,7 @@ static int mov_sreg(struct lg_cpu *cpu, const struct lg_insn *insn)
 	if (!err)
 		err = check_load(cpu, insn->reg, sel);
 	if (!err)
-		lg_seg_put(cpu, insn->reg, sel);
+		put_sreg(cpu, insn->reg, sel);
 	return err;
 }
 
@@ -349,7 +357,7 @@ static int pop_sreg(struct lg_cpu *cpu, const struct lg_insn *insn)
 		return -EFAULT;
 	/* The size of the old stack counts. */
 	lg_emu_move_sp(cpu, insn->word);
-	lg_seg_put(cpu, insn->arg, sel);
+	put_sreg(cpu, insn->arg, sel);
 	return 0;
 }
 

@@ -373,7 +373,7 @@ static int run_insn(struct lg_cpu *cpu, struct lg_insn *insn, enum lg_next *next
 
 	cpu->io.ip = ip;
 	cpu->io.user = cpu->user;
-	/* One that is done ends the shadow of the STI before it; an STI begins its own. */
+	/* One that is done ends the shadow before it; STI and a load of SS begin their own. */
 	cpu->sti_shadow = false;
 	for (steps = 0; ; steps++) {
 		cpu->io.next = 0;
@@ -391,6 +391,7 @@ static int run_insn(struct lg_cpu *cpu, struct lg_insn *insn, enum lg_next *next
 	switch (err) {
 	case 0:
 		frame->ip = after;
+		cpu->sti_ip = after;
 		fallthrough;
 	case LG_EMU_JUMPED:
 		/* It was for this instruction; an IRET has loaded that of the next. */

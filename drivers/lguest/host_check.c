@@ -35,7 +35,9 @@ int lg_host_check(void)
 	if (rdmsr_safe(MSR_EFER, &efer, &efer_high))
 		efer = 0;
 
-	if (xen_pv_domain())
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		why = "its spin locks sleep (PREEMPT_RT), also where no other task may run";
+	else if (xen_pv_domain())
 		why = "a Xen PV kernel does not own its descriptor and page tables";
 	else if (!(efer & EFER_NX))
 		why = "its page tables have no NX bit";

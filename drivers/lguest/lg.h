@@ -136,7 +136,8 @@ struct lg_cpu {
 	struct lg_quick quick;
 	u32 ss1, esp1; /* stack for entries from user mode; ss1 0: the TSS has it */
 	u8 iopl;			/* as the Guest's kernel last loaded it into EFLAGS */
-	bool sti_shadow; /* the instruction after STI is not done: no interrupt yet */
+	bool sti_shadow; /* an instruction held interrupts back from the next one, at sti_ip */
+	u32 sti_ip;
 	bool stepping;			/* TF in the frame is the Host's, to end that */
 	u32 dr[8];			/* debug registers as the Guest believes them to be */
 	u64 msr[LG_MSRS];		/* by the table in emu_system.c */
@@ -303,7 +304,8 @@ void lg_raise_irq(struct lg_cpu *cpu, unsigned int line);
  * Guest: of its own tables, or, where they lead outside memory or the Launcher's memory is not
  * there, as for a reserved bit. If it was the Host that had no memory, cpu->no_memory is set, those
  * that take a gpa return -ENOMEM, and the Guest is not to be told: no delivery and no lg_kill() comes
- * of it, read() says so, and what was at hand is done again.
+ * of it, read() says so, and what was at hand is done again. So it is if a signal has to be seen to
+ * before others let the Guest's tables rest.
  */
 /*
  * Makes [base, base + pages) of current->mm the Guest's memory. -EINVAL: not aligned, no page or
@@ -469,11 +471,16 @@ int lg_world_enter(struct lg_cpu *cpu);
  * loaded afterwards.
  */
 int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0);
+/*
+ * Programs call the host by INT 0x80. It has no use for that without its 32-bit programs
+ * (ia32_emulation=0): then the vector may be a device's.
+ */
+extern bool lg_host_has_int80;
 /* A vector of the host's own: no exception, and no gate that a Guest may use by INT. */
 static inline bool lg_host_vector(int vector)
 {
 	return vector >= FIRST_EXTERNAL_VECTOR && vector < LG_VECTORS &&
-	       vector != IA32_SYSCALL_VECTOR;
+	       !(vector == IA32_SYSCALL_VECTOR && lg_host_has_int80);
 }
 /*
  * No vCPU of lg runs on old shadow entries once it returns: kicks and waits. Preemption may be off,

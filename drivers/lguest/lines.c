@@ -14,6 +14,12 @@ struct line_words {
 	u32 enabled, blocked, pending;
 };
 
+/* Most instructions end it unseen, by being executed. */
+static inline bool lg_in_sti_shadow(const struct lg_cpu *cpu)
+{
+	return cpu->sti_shadow && (u32)cpu->state->frame.ip == cpu->sti_ip;
+}
+
 static bool read_line_words(struct lg_cpu *cpu, struct line_words *words)
 {
 	/* What the structure begins with, as words. */
@@ -71,7 +77,7 @@ static __always_inline bool deliver_line_quick(struct lg_cpu *cpu, unsigned long
 	u64 gate, now;
 	u16 ss;
 
-	if (cpu->sti_shadow || (!cpu->user && cpu->state->frame.ip == cpu->noirq_iret) ||
+	if (lg_in_sti_shadow(cpu) || (!cpu->user && cpu->state->frame.ip == cpu->noirq_iret) ||
 	    !quick_stack(cpu, 3, &ss, &sp))
 		return false;
 	now = lg_wall_clock();
@@ -133,7 +139,7 @@ static noinline enum lg_next deliver_lines(struct lg_cpu *cpu)
 			tell_pending(cpu, &words, lines);
 			return LG_RUN;
 		}
-		if (cpu->sti_shadow && !cpu->halted) {
+		if (lg_in_sti_shadow(cpu) && !cpu->halted) {
 			/* One instruction more. The Guest's own TF ends the shadow as well. */
 			if (!(frame->flags & LG_FLAGS_TF)) {
 				cpu->stepping = true;

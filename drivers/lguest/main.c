@@ -32,8 +32,8 @@ static int __init lguest_init(void)
 	err = lg_host_check();
 	if (err)
 		return err;
-	lg_stats_module_init();
 	lg_world_module_init();
+	lg_stats_module_init();
 	err = lg_shadow_module_init();
 	if (err)
 		return err;

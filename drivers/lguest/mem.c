@@ -259,7 +259,10 @@ int lg_write_gpa(struct lg_cpu *cpu, u64 gpa, const void *from, size_t len)
 	return __copy_to_user(to, from, len) ? refused(cpu, to, len, true) : 0;
 }
 
-/* Walks until nobody interferes; t is what lg_walk() says. 0 or -EFAULT with cpu->fault. */
+/*
+ * Walks until nobody interferes; t is what lg_walk() says. 0 or -EFAULT with cpu->fault. Launchers may
+ * interfere for ever: signals are seen to, and what is at hand is done again.
+ */
 static int translate(struct lg_cpu *cpu, u64 gva, u32 access, struct lg_translation *t)
 {
 	int err;
@@ -267,8 +270,8 @@ static int translate(struct lg_cpu *cpu, u64 gva, u32 access, struct lg_translat
 	while ((err = lg_walk(cpu, &cpu->paging, gva, access, t, &cpu->fault)) == -EAGAIN) {
 		lg_world_put(cpu);
 		cond_resched();
-		if (fatal_signal_pending(current)) {
-			lg_fault_unreadable(cpu, gva, access);
+		if (signal_pending(current)) {
+			cpu->no_memory = true;
 			break;
 		}
 	}

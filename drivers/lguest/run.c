@@ -116,7 +116,7 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 	}
 	if (vector == X86_TRAP_GP)
 		return lg_emulate(cpu, vector, error);
-	if (vector == IA32_SYSCALL_VECTOR)
+	if (vector == IA32_SYSCALL_VECTOR && !lg_host_vector(vector))
 		return lg_deliver(cpu, vector, false, 0, true);
 	switch (vector) {
 	case X86_TRAP_PF:
@@ -191,10 +191,15 @@ static __always_inline bool see_to_waiting(struct lg_cpu *cpu)
 	return true;
 }
 
-/* What the running task may be asked for. */
+/* What the running task may be asked for. Before it returns to user mode, a lazy wish counts, too. */
+#ifdef HAVE_TIF_NEED_RESCHED_LAZY
+#define RESCHED (_TIF_NEED_RESCHED | _TIF_NEED_RESCHED_LAZY)
+#else
+#define RESCHED _TIF_NEED_RESCHED
+#endif
 #define THREAD_WORK                                                  \
 	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | \
-	 _TIF_NEED_RESCHED)
+	 RESCHED)
 
 /* 0, or the errno with which read() returns. */
 static int thread_work(struct lg_cpu *cpu)
@@ -210,7 +215,8 @@ static int thread_work(struct lg_cpu *cpu)
 		return -ERESTARTNOINTR;
 	}
 	lg_world_put(cpu);
-	cond_resched();
+	if (read_thread_flags() & RESCHED)
+		schedule();
 	return 0;
 }
 
@@ -276,7 +282,7 @@ int lg_run(struct lg_cpu *cpu)
 	}
 	/* What else ends the loop: cpu->no_memory. An exit that is there already is told first. */
 	if (!err && !cpu->exit.reason)
-		err = -ENOMEM;
+		err = signal_pending(current) ? -EINTR : -ENOMEM;
 	cpu->no_memory = false;
 	lg_world_put(cpu);
 	lg_watch_pause(cpu, LG_ACCOUNT_LAUNCHER);

@@ -123,7 +123,7 @@ void __init lg_stats_module_init(void)
 	for (vector = 0; vector < LG_EXIT_VECTORS; vector++) {
 		u8 account = vector;
 
-		if (vector == IA32_SYSCALL_VECTOR)
+		if (vector == IA32_SYSCALL_VECTOR && !lg_host_vector(vector))
 			account = LG_ACCOUNT_SYSCALL;
 		else if (vector == LG_EXIT_ABORTED)
 			account = LG_ACCOUNT_REFUSED;

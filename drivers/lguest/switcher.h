@@ -135,9 +135,9 @@ extern const char lg_raise_thunks[];
 
 /*
  * Gives the host an interrupt that came to a Guest (S8). Interrupts are off before, and on
- * afterwards.
+ * afterwards. What it calls has no hash before it for a kernel that checks such calls.
  */
-static inline void lg_raise_host_vector(unsigned int vector)
+static __always_inline __nocfi void lg_raise_host_vector(unsigned int vector)
 {
 	void (*thunk)(void) = (void *)(lg_raise_thunks + vector * LG_STUB_SIZE);
 

@@ -11,8 +11,6 @@
 #include "lg.h"
 #include "switcher.h"
 
-/* Linux's own PCIDs end below this, whatever the version. */
-#define LINUX_PCIDS	0x800
 #define CR3_KEEP_TLB	BIT_ULL(63)
 
 struct check {
@@ -119,8 +117,8 @@ unsigned long lg_world_check(struct lg_cpu *cpu, struct seq_file *m)
 		c.aliases = 0;
 		if (cr3 & CR3_KEEP_TLB)
 			wrong(&c, 0, cr3, "in CR3 flushes nothing");
-		if (boot_cpu_has(X86_FEATURE_PCID) ? pcid < LINUX_PCIDS : pcid)
-			wrong(&c, 0, cr3, "in CR3 has a PCID that is none of ours");
+		if (pcid)
+			wrong(&c, 0, cr3, "in CR3 has a PCID that is not ours");
 		check_table(&c, __va(__sme_clr(cr3) & PHYSICAL_PAGE_MASK), c.levels, 0);
 		if (c.pages != pages)
 			wrong(&c, 0, c.pages, "pages of the switcher are mapped");

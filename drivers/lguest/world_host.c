@@ -6,6 +6,7 @@
  */
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
+#include <asm/desc.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
 #include <asm/vmx.h>
@@ -16,6 +17,7 @@
 /* The leaf of CPUID that tells of XSAVE. */
 #define CPUID_XSTATE 0xd
 
+bool lg_host_has_int80;
 u64 lg_host_xcr0, lg_fpu_mask;
 static unsigned int fpu_size;
 DEFINE_STATIC_KEY_FALSE(lg_switches_msrs);
@@ -134,9 +136,16 @@ int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0)
 void lg_world_module_init(void)
 {
 	u32 eax, ebx, ecx, edx;
+	struct desc_ptr idt;
+	gate_desc *gates;
 	u64 value;
 
 	lg_make_t_idt();
+
+	/* All CPUs have the same. */
+	store_idt(&idt);
+	gates = (gate_desc *)idt.address;
+	lg_host_has_int80 = gates[IA32_SYSCALL_VECTOR].bits.dpl == 3;
 
 	/* PKRU is switched apart; tiles cannot be used outside 64-bit mode. */
 	lg_host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);

@@ -15,9 +15,6 @@
 
 #include "world.h"
 
-/* Not one of Linux's PCIDs, which end below 0x800 whatever the version (S7). */
-#define GUEST_PCID 0xf00
-
 /* A ring-0 code and data descriptor, as Linux has them. */
 #define DESC_KERNEL_CODE 0x00af9b000000ffffULL
 #define DESC_KERNEL_DATA 0x00cf93000000ffffULL
@@ -158,10 +155,11 @@ static int build_tables(struct lg_cpu *cpu)
 		if (!world->low[view])
 			return -ENOMEM;
 		world->view[view].gdt = (u64)cpu->state->gdt[view];
+		/*
+		 * PCID 0 is none of Linux's processes, whatever the version: theirs begin at 1. Bit
+		 * 63 is clear, so that a load flushes all that it has (S7).
+		 */
 		world->view[view].cr3 = __sme_pa(world->top[view]);
-		/* Bit 63 clear: a load flushes all that this PCID has (S7). */
-		if (boot_cpu_has(X86_FEATURE_PCID))
-			world->view[view].cr3 |= GUEST_PCID;
 	}
 	return 0;
 }
@@ -218,12 +216,13 @@ static void build_state(struct lg_state *state)
 
 	/*
 	 * INT 3 and INTO may be executed by anyone, hypercall and system call
-	 * as well; the rest is #GP and looked at (S1).
+	 * as well; the rest is #GP and looked at (S1). So is the system call
+	 * where its vector is the host's.
 	 */
 	for (vector = 0; vector < LG_VECTORS; vector++) {
 		bool open = vector == X86_TRAP_BP || vector == X86_TRAP_OF ||
 			    vector == LGUEST_TRAP_ENTRY ||
-			    vector == IA32_SYSCALL_VECTOR;
+			    (vector == IA32_SYSCALL_VECTOR && lg_host_has_int80);
 
 		set_gate(&state->idt[vector], vector, LG_CS,
 			 vector == X86_TRAP_DF ? 1 : 0, open ? 3 : 0);

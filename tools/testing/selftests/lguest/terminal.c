@@ -201,6 +201,22 @@ TEST_F(terminal, is_restored_after_every_signal)
 	ends_by_signal(self, false, SIGKILL, 128 + SIGKILL);
 }
 
+/* What whoever starts it has done with signals is passed on, and makes no difference. */
+TEST_F(terminal, signals_that_were_blocked_or_ignored)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	signal(SIGCHLD, SIG_IGN);
+	run_until_raw(self, "ready spin");
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	kill(self->command.pid, SIGTERM);
+	EXPECT_EQ(0, command_end(&self->command)) TH_LOG("%s", command_complaint(&self->command));
+	EXPECT_TRUE(as_before(self));
+}
+
 TEST_F(terminal, is_restored_after_stop)
 {
 	run_until_raw(self, "ready spin");

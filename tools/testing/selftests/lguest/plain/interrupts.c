@@ -186,6 +186,46 @@ TEST(the_instruction_after_sti_comes_first)
 	ASSERT_EQ(HANDLER, frame->ip);
 }
 
+/* What was executed unseen, or is executed behind a jump, is not behind the STI any more. */
+TEST(sti_holds_back_one_instruction_and_no_other)
+{
+	start_lines(false);
+	SET_WORD(irq_enabled, 0);
+	m.memory[CODE_AT] = 0xfb;
+	ASSERT_EQ(LG_RUN, lg_emulate(cpu, LG_TRAP_GP, 0));
+	ASSERT_EQ(LG_RUN, lg_deliver_interrupts(cpu));
+	ASSERT_EQ(0, frame->flags & LG_FLAGS_TF);
+	frame->ip += 0x40;
+	cpu->irqs_pending = 1;
+	ASSERT_EQ(LG_RUN, lg_deliver_interrupts(cpu));
+	ASSERT_EQ(HANDLER, frame->ip);
+	ASSERT_EQ(CODE_AT + 0x41, stacked(0));
+}
+
+TEST(a_new_stack_comes_with_its_pointer)
+{
+	/* mov %eax, %ss; pop %ss; mov %eax, %ds */
+	static const struct {
+		u8 code[2];
+		unsigned int len;
+		bool holds;
+	} loads[] = { { { 0x8e, 0xd0 }, 2, true }, { { 0x17 }, 1, true }, { { 0x8e, 0xd8 }, 2, false } };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(loads); i++) {
+		start_lines(false);
+		memcpy(m.memory + CODE_AT, loads[i].code, 2);
+		m.state.regs.ax = MODEL_KERNEL_DS;
+		model_write32(&m, frame->sp, MODEL_KERNEL_DS);
+		cpu->irqs_pending = 1;
+		ASSERT_EQ(LG_RUN, lg_emulate(cpu, LG_TRAP_GP, 0));
+		ASSERT_EQ(CODE_AT + loads[i].len, frame->ip);
+		ASSERT_EQ(LG_RUN, lg_deliver_interrupts(cpu));
+		ASSERT_EQ(loads[i].holds ? CODE_AT + loads[i].len : HANDLER, frame->ip);
+		ASSERT_EQ(loads[i].holds, !!(frame->flags & LG_FLAGS_TF));
+	}
+}
+
 /* At noirq_iret the return is done first: what is then on the stack is what it returned to. */
 TEST(no_frame_at_the_last_iret)
 {

@@ -101,6 +101,7 @@ static enum event random_event(struct model *model, u64 seed)
 		c->irqs_pending = PICK(2, 2, 6, 0x80000004);
 		c->halted = PICK(0, 0, 1);
 		c->sti_shadow = PICK(0, 0, 0, 1);
+		c->sti_ip = model->state.frame.ip + PICK(0, 0, 1);
 		c->noirq_iret = PICK(0, 0, 0, CODE_AT);
 		model_write32(model, QUICK_DATA + offsetof(struct lguest_data, blocked_interrupts),
 			      PICK(0, 0, 2, 6));

@@ -70,6 +70,7 @@ struct lg_cpu {
 	u32 ss1, esp1;
 	u8 iopl;
 	bool sti_shadow, stepping;
+	uint32_t sti_ip;
 	u32 dr[8];
 	u64 msr[LG_MSRS];
 	struct lg_io io;
