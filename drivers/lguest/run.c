@@ -192,7 +192,7 @@ static __always_inline bool see_to_waiting(struct lg_cpu *cpu)
 }
 
 /* What the running task may be asked for. Before it returns to user mode, a lazy wish counts, too. */
-#ifdef HAVE_TIF_NEED_RESCHED_LAZY
+#ifdef _TIF_NEED_RESCHED_LAZY
 #define RESCHED (_TIF_NEED_RESCHED | _TIF_NEED_RESCHED_LAZY)
 #else
 #define RESCHED _TIF_NEED_RESCHED
