@@ -5,10 +5,11 @@
  * takes anything from the other (S1, S5).
  *
  * QEMU's processor has SVM, and those of Bochs have VMX, so that a stock KVM runs in the emulated
- * host. That of a Penryn does not switch EFER by itself: KVM does, with what its interrupt read.
+ * host. That of a Penryn does not switch EFER by itself: KVM does, with what its interrupt read. (Newer
+ * kernels warn of two of them, and their KVM takes no long mode there.)
  *
  * lguest-host: smp=2
- * lguest-host: smp=2 emulator=bochs cpu=core2_penryn_t9600
+ * lguest-host: smp=2 emulator=bochs version=6.1 cpu=core2_penryn_t9600
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
