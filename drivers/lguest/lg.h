@@ -465,6 +465,8 @@ void lg_world_put(struct lg_cpu *cpu);
 /* What lg_world_enter() returns besides hardware vectors. */
 #define LG_EXIT_KICKED	0x100
 #define LG_EXIT_ABORTED	0x101
+/* Beside a vector: it was the host's, and has been given to it. */
+#define LG_EXIT_HOST	0x200
 int lg_world_enter(struct lg_cpu *cpu);
 /*
  * XSETBV: 0, or -EINVAL where the processor would refuse or the host has none. The vCPU is not

@@ -116,7 +116,7 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 	}
 	if (vector == X86_TRAP_GP)
 		return lg_emulate(cpu, vector, error);
-	if (vector == IA32_SYSCALL_VECTOR && !lg_host_vector(vector))
+	if (vector == IA32_SYSCALL_VECTOR)
 		return lg_deliver(cpu, vector, false, 0, true);
 	switch (vector) {
 	case X86_TRAP_PF:
@@ -135,7 +135,7 @@ static enum lg_next handle_exit(struct lg_cpu *cpu, int vector)
 	case LG_EXIT_ABORTED:
 		return entry_refused(cpu);
 	}
-	if (lg_host_vector(vector)) {
+	if (vector & LG_EXIT_HOST) {
 		host_interrupted(cpu);
 		return LG_RUN;
 	}
@@ -227,7 +227,7 @@ static noinline int enter_traced(struct lg_cpu *cpu)
 
 	trace_lguest_enter(cpu);
 	vector = lg_world_enter(cpu);
-	trace_lguest_exit(cpu, vector);
+	trace_lguest_exit(cpu, vector & ~LG_EXIT_HOST);
 	return vector;
 }
 

@@ -406,10 +406,10 @@ static noinline void machine_check(void)
  * Guest's run has been given to the host when this returns (S8). CR2 of a page
  * fault stands in cpu->exit_cr2, DR6 of a debug exception in cpu->exit_dr6.
  *
- * Return: the vector of the exit, LG_EXIT_KICKED if there was no entry because
- * of a kick, or LG_EXIT_ABORTED with
- * state->abort_vector and abort_error if the processor refused the Guest's
- * selectors or address.
+ * Return: the vector of the exit, with LG_EXIT_HOST if that was an interrupt of
+ * the host's; LG_EXIT_KICKED if there was no entry because of a kick; or
+ * LG_EXIT_ABORTED with state->abort_vector and abort_error if the processor
+ * refused the Guest's selectors or address.
  */
 int lg_world_enter(struct lg_cpu *cpu)
 {
@@ -480,7 +480,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 			record->address = cpu->exit_cr2;
 			kvm = lg_kvm_speaks();
 			if (kvm)
-				return lg_kvm_be_still(kvm);
+				return LG_EXIT_HOST | lg_kvm_be_still(kvm);
 		} else if (vector == X86_TRAP_DB) {
 			cpu->exit_dr6 = native_get_debugreg(6);
 			native_set_debugreg(6, DR6_RESERVED);
@@ -488,7 +488,7 @@ int lg_world_enter(struct lg_cpu *cpu)
 			machine_check();
 		} else {
 			lg_raise_host_vector(vector);
-			return vector;
+			return LG_EXIT_HOST | vector;
 		}
 	}
 	local_irq_enable();
