@@ -559,14 +559,14 @@ static void know_frame(struct lg_shadow *s, const struct fill *f, u64 gfn)
 {
 	u64 *large = &s->frame_large[gfn / LG_SLOTS], pa = page_to_phys(f->page);
 
-	s->frame[gfn] = pa | LG_FRAME_KNOWN | (f->writable ? LG_FRAME_WRITABLE : 0);
+	WRITE_ONCE(s->frame[gfn], pa | LG_FRAME_KNOWN | (f->writable ? LG_FRAME_WRITABLE : 0));
 	s->stats.frames++;
 	if (!f->tried)
 		return;
 	if (f->large)
-		*large = (pa & PMD_MASK) | LG_FRAME_KNOWN | LG_FRAME_WRITABLE;
+		WRITE_ONCE(*large, (pa & PMD_MASK) | LG_FRAME_KNOWN | LG_FRAME_WRITABLE);
 	else
-		*large = LG_FRAME_SMALL;
+		WRITE_ONCE(*large, LG_FRAME_SMALL);
 }
 
 /* False: something came between, nothing was done. */

@@ -431,12 +431,12 @@ static void zap_memory(struct lg_shadow *s, u64 first, u64 last, bool may_sleep)
 	spin_lock(&s->lock);
 	for (u64 large = first / LG_SLOTS; large <= last / LG_SLOTS; large++) {
 		zap_list(s, &s->rmap_large[large], &work);
-		s->frame_large[large] = 0;
+		WRITE_ONCE(s->frame_large[large], 0);
 		work_on(s, &work, 1);
 	}
 	for (u64 gfn = first; gfn <= last; gfn++) {
 		zap_list(s, &s->rmap[gfn], &work);
-		s->frame[gfn] = 0;
+		WRITE_ONCE(s->frame[gfn], 0);
 		work_on(s, &work, 1);
 	}
 	spin_unlock(&s->lock);
