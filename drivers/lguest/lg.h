@@ -475,7 +475,7 @@ int lg_world_enter(struct lg_cpu *cpu);
 int lg_world_set_xcr0(struct lg_cpu *cpu, u64 xcr0);
 /*
  * Programs call the host by INT 0x80. It has no use for that without its 32-bit programs
- * (ia32_emulation=0): then the vector may be a device's.
+ * (ia32_emulation=0): then the vector may be a device's, whose interrupt is the host's to have (S8).
  */
 extern bool lg_host_has_int80;
 /* A vector of the host's own: no exception, and no gate that a Guest may use by INT. */

@@ -51,7 +51,7 @@ extern u64 lg_host_xcr0, lg_fpu_mask;
 DECLARE_STATIC_KEY_FALSE(lg_switches_msrs);
 /* The CPUs write records through linear addresses: BTS, PEBS. */
 extern bool lg_has_debug_store, lg_has_pebs;
-/* KVM reads EFER by an interrupt, and keeps it. */
+/* KVM reads EFER by an interrupt, and keeps it (S5). */
 extern bool lg_kvm_reads_efer;
 
 /* Interrupts off; so inline that nothing can trace them while the world is not whole. */

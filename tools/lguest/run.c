@@ -4,6 +4,7 @@
  * first): it holds the Guest, and there is a new one after each restart. Nothing but the order of
  * things lives here: files, devices, machine, sandbox, run.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -48,16 +49,23 @@ static void pause_handler(int signal, siginfo_t *info, void *context)
 	machine_pause(info->si_value.sival_int);
 }
 
+/* Whoever is interrupted by one of these two goes on, and looks at errno. */
 static void resize_handler(int signal)
 {
+	int err = errno;
+
 	console_resized();
+	errno = err;
 }
 
 static void continue_handler(int signal)
 {
+	int err = errno;
+
 	terminal_continued();
 	/* Only who has the terminal is told of another size. */
 	console_resized();
+	errno = err;
 }
 
 static void catch_signals(sigset_t mask)
@@ -86,6 +94,7 @@ static void catch_signals(sigset_t mask)
 	sigdelset(&mask, SIGALRM);
 	sigdelset(&mask, SIGNAL_PAUSE);
 	sigdelset(&mask, SIGWINCH);
+	sigdelset(&mask, SIGCONT);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
@@ -144,6 +153,8 @@ static int hold(const struct options *options, const sigset_t *mask, bool progre
 	case END_POWEROFF:
 		return all_written();
 	case END_RESTART:
+		/* No reason not to start again. */
+		all_written();
 		return STATUS_RESTART;
 	case END_CRASHED:
 		return verb_fail(STATUS_CRASHED, "%s", error.text);

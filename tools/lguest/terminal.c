@@ -55,15 +55,20 @@ void terminal_remember(void)
  */
 static bool is_ours(void)
 {
-	pid_t foreground = tcgetpgrp(STDIN_FILENO);
+	pid_t foreground;
 
-	return is_terminal && (foreground < 0 || foreground == group);
+	if (!is_terminal)
+		return false;
+	foreground = tcgetpgrp(STDIN_FILENO);
+	return foreground < 0 || foreground == group;
 }
 
 void terminal_raw(void)
 {
 	struct termios raw = original;
 
+	if (!is_terminal)
+		return;
 	cfmakeraw(&raw);
 	is_raw = true;
 	if (is_ours())
